@@ -1,0 +1,31 @@
+//! Compiles `proto/` in pure Rust (protox, no protoc): the bookshelf's types and
+//! service for the demo and the tests, and descriptor sets that the program embeds.
+
+use std::{env, error::Error, fs, path::PathBuf};
+
+use prost::Message;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo:rerun-if-changed=proto");
+    let out = PathBuf::from(env::var("OUT_DIR")?);
+
+    let common = [
+        "google/api/annotations.proto",
+        "google/api/httpbody.proto",
+        "google/rpc/code.proto",
+        "google/rpc/status.proto",
+        "google/rpc/error_details.proto",
+    ];
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(false).open_files(common)?;
+    fs::write(out.join("common.binpb"), compiler.encode_file_descriptor_set())?;
+
+    let mut compiler = protox::Compiler::new(["proto"])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(["bookshelf/v1/bookshelf.proto"])?;
+    let encoded = compiler.encode_file_descriptor_set();
+    fs::write(out.join("bookshelf.binpb"), &encoded)?;
+    let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
+    tonic_prost_build::configure().build_transport(false).compile_fds(files)?;
+    Ok(())
+}

@@ -1,0 +1,1 @@
+//! Configuration: the file as written, resolved whole, and the runtime as run.

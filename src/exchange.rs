@@ -1,0 +1,167 @@
+//! The waist: what every protocol is translated to and every backend answers with.
+//!
+//! ```text
+//! protocol ── Exchange ──► stages ── Exchange ──► Upstream
+//!          ◄── Reply ────        ◄── Reply ──────
+//! ```
+//!
+//! A message is protobuf wire bytes, never a tree. Unary is a stream of one with a fast path that
+//! allocates nothing.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    sync::{Arc, OnceLock},
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::{Extensions, HeaderMap};
+use tokio::time::Instant;
+
+use crate::{
+    error::{Code, Error},
+    schema::Method,
+};
+
+/// Metadata of a call: lower-case names, `-bin` values in base64 as on the wire.
+pub type Metadata = HeaderMap;
+
+/// One call on its way to a backend.
+pub struct Exchange {
+    /// What is called.
+    pub method: Arc<Method>,
+    /// What goes to the backend as request headers.
+    pub metadata: Metadata,
+    /// The request's messages; may not have been read yet.
+    pub messages: Messages,
+    /// When the caller has given up, if ever.
+    pub deadline: Option<Instant>,
+    /// How large messages may be.
+    pub limits: Limits,
+    /// The worker thread that serves the call (from 0); its upstream connections are used.
+    pub worker: usize,
+    /// What stages leave for later stages (a principal, for example).
+    pub extensions: Extensions,
+    /// Filled in on the way if an access log wants to know.
+    pub journal: Option<Arc<Journal>>,
+}
+
+/// How large the messages of a call may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// A message from downstream.
+    pub request_message: usize,
+    /// A message from upstream.
+    pub response_message: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { request_message: 4 << 20, response_message: 64 << 20 }
+    }
+}
+
+/// What the access log wants to know and only the upstream side can tell.
+#[derive(Debug, Default)]
+pub struct Journal {
+    /// The endpoint that was called, `127.0.0.1:50051` for example.
+    pub endpoint: OnceLock<Arc<str>>,
+    /// The status that the backend gave.
+    pub upstream_status: OnceLock<Code>,
+    /// From the call's start to the first byte of the answer.
+    pub upstream_latency: OnceLock<Duration>,
+}
+
+/// A backend's answer.
+pub struct Reply {
+    /// The response headers, control names removed.
+    pub metadata: Metadata,
+    /// The messages, and the trailers after them.
+    pub messages: Messages,
+}
+
+/// Whoever answers an exchange: a cluster, a mock, a composite of several calls.
+///
+/// A call that fails before its first message is an `Err`; one that fails later yields the error
+/// from its messages. Dropping the future or the reply cancels the call.
+pub trait Upstream: Send + Sync {
+    /// Calls the method of the exchange.
+    fn call(&self, exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>>;
+}
+
+/// Messages in one direction, in order, with backpressure: nothing is read before it is polled.
+pub struct Messages(Kind);
+
+enum Kind {
+    Ready { message: Option<Bytes>, trailers: Metadata },
+    Stream(Pin<Box<dyn MessageStream>>),
+}
+
+/// A source of messages that arrive over time.
+pub trait MessageStream: Send {
+    /// The next message; `None` after the last one of a call that went well; an error ends the
+    /// stream and is the call's status.
+    fn poll_message(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>>;
+
+    /// The trailers, control names removed; only complete after `poll_message` gave `None`.
+    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
+        Metadata::new()
+    }
+}
+
+impl Messages {
+    /// No message at all.
+    pub fn none() -> Self {
+        Self(Kind::Ready { message: None, trailers: Metadata::new() })
+    }
+
+    /// Exactly one message, which is at hand.
+    pub fn one(message: Bytes) -> Self {
+        Self::one_with_trailers(message, Metadata::new())
+    }
+
+    /// Exactly one message and the trailers after it.
+    pub fn one_with_trailers(message: Bytes, trailers: Metadata) -> Self {
+        Self(Kind::Ready { message: Some(message), trailers })
+    }
+
+    /// Messages that arrive over time.
+    pub fn stream(stream: impl MessageStream + 'static) -> Self {
+        Self(Kind::Stream(Box::pin(stream)))
+    }
+
+    /// The one message, if it is at hand and no other can follow.
+    pub fn as_one(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Kind::Ready { message, .. } => message.as_ref(),
+            Kind::Stream(_) => None,
+        }
+    }
+
+    /// The next message; see [`MessageStream::poll_message`].
+    pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        match &mut self.0 {
+            Kind::Ready { message, .. } => Poll::Ready(message.take().map(Ok)),
+            Kind::Stream(stream) => stream.as_mut().poll_message(cx),
+        }
+    }
+
+    /// The next message, to be awaited.
+    pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
+        poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The trailers, once the last message has been taken.
+    pub fn take_trailers(&mut self) -> Metadata {
+        match &mut self.0 {
+            Kind::Ready { trailers, .. } => std::mem::take(trailers),
+            Kind::Stream(stream) => stream.as_mut().take_trailers(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! How downstream speaks.

@@ -1,0 +1,1 @@
+//! Which method a request means: path templates, the trie that holds them, and queries.

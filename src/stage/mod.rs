@@ -1,0 +1,74 @@
+//! What happens on the way: policies that stand between every protocol and every backend.
+//!
+//! A stage is a folder here and a line in [`STAGES`], whose order is run order. It sees the
+//! exchange on its way up and the reply on its way back, and may refuse with one
+//! [`Error`](crate::error::Error), which each protocol writes in its own tongue.
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+
+use crate::{
+    error::Error,
+    exchange::{Exchange, Reply, Upstream},
+    schema::Method,
+};
+
+/// A policy at work. One value serves all calls of one method.
+pub trait Stage: Send + Sync {
+    /// Handles one call: change the exchange, refuse it, or pass it to `next` and look at the reply.
+    fn call<'a>(
+        &'a self,
+        exchange: Exchange,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Reply, Error>>;
+}
+
+/// The rest of the way.
+pub struct Next<'a> {
+    stages: &'a [Box<dyn Stage>],
+    upstream: &'a dyn Upstream,
+}
+
+impl<'a> Next<'a> {
+    /// Goes on with the next stage, or with the backend after the last one.
+    pub fn call(self, exchange: Exchange) -> BoxFuture<'a, Result<Reply, Error>> {
+        match self.stages.split_first() {
+            Some((stage, stages)) => stage.call(exchange, Next { stages, ..self }),
+            None => self.upstream.call(exchange),
+        }
+    }
+}
+
+/// The stages of one method, compiled from its policy, and the backend behind them.
+pub struct Chain {
+    stages: Box<[Box<dyn Stage>]>,
+    upstream: Arc<dyn Upstream>,
+}
+
+impl Chain {
+    /// A chain that runs `stages` in order and then calls `upstream`.
+    pub fn new(stages: Vec<Box<dyn Stage>>, upstream: Arc<dyn Upstream>) -> Self {
+        Self { stages: stages.into(), upstream }
+    }
+
+    /// Runs one call through all of it.
+    pub fn call(&self, exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
+        Next { stages: &self.stages, upstream: &*self.upstream }.call(exchange)
+    }
+}
+
+/// A kind of stage: its name in a policy, and how it is made.
+pub struct Entry {
+    /// The key in a policy of the configuration's `services`.
+    pub name: &'static str,
+    /// One sentence for the reference.
+    pub summary: &'static str,
+    /// The JSON Schema of its settings.
+    pub json_schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
+    /// Makes the stage for one method from the merged settings of its policy, `None` where the
+    /// policy doesn't name it; `Ok(None)` if the method needs no such stage. The error is the
+    /// path inside the settings (empty for the whole) and what is wrong there.
+    pub build: fn(Option<&Value>, &Method) -> Result<Option<Box<dyn Stage>>, (String, String)>,
+}

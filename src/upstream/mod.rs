@@ -18,6 +18,7 @@ mod fault;
 mod frame;
 mod pump;
 mod reply;
+pub mod reflection;
 mod settings;
 mod socket;
 mod status;

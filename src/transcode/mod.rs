@@ -14,6 +14,7 @@
 
 mod base64;
 mod compile;
+mod elements;
 mod error;
 mod features;
 mod kernel;
@@ -24,11 +25,14 @@ mod number;
 mod plan;
 mod reader;
 mod settings;
+mod stub;
+pub use stub::*;
 mod time;
 mod writer;
 
 use std::cell::Cell;
 
+pub use elements::{Elements, ElementsError, ElementsKind};
 pub use error::{JsonError, WireError};
 pub use features::{Features, Presence};
 pub use plan::{Plan, Plans};

@@ -1,0 +1,280 @@
+//! One google.api.http rule bound to its method, compiled.
+//!
+//! ```text
+//! patch: "/v1/{book.name=shelves/*/books/*}"   slot book.name        ◄─ path
+//! body: "book"                                 field book            ◄─ body (JSON, form or raw)
+//!                                              every other field     ◄─ query
+//! ```
+//!
+//! A request is woven on the wire: the body's bytes, then the query's, then the path's. Protobuf
+//! lets the last value of a field win and merges messages, so the path has the last word.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{
+    collision, fault,
+    http_body::{self, HttpBody},
+    negotiate::Content,
+    settings::{OnCollision, Settings, UnknownParameters},
+};
+use crate::{
+    error::Error,
+    exchange::Limits,
+    route::{self, Captures},
+    schema::Method,
+    transcode::{self, ParameterError, Parameters, Plan, Plans, Slot},
+};
+
+/// A rule, compiled.
+pub(super) struct Binding {
+    pub(super) method: Arc<Method>,
+    /// The path template as written, for the log.
+    pub(super) template: Arc<str>,
+    pub(super) plans: Arc<Plans>,
+    pub(super) settings: Settings,
+    pub(super) limits: Limits,
+    pub(super) json: transcode::Settings,
+    pub(super) input: Plan,
+    pub(super) output: Plan,
+    pub(super) request: RequestShape,
+    pub(super) response: ResponseShape,
+    /// What each variable of the template sets, in the template's order.
+    pub(super) variables: Box<[Variable]>,
+}
+
+/// A variable of a template, bound to a field.
+pub(super) struct Variable {
+    /// Writes a value to the field.
+    pub(super) slot: Slot,
+    /// The field's path as the template has it.
+    pub(super) field_path: String,
+    /// The field numbers on the way to it.
+    pub(super) numbers: Box<[u32]>,
+}
+
+/// What the body of a request becomes.
+pub(super) enum RequestShape {
+    /// The rule has no body.
+    Nothing,
+    /// `body: "*"`.
+    Message,
+    /// `body: "field"`, of any type but HttpBody.
+    Field(BodyField),
+    /// `body: "*"` of a method that takes an HttpBody.
+    RawWhole,
+    /// `body: "field"` of type HttpBody: its number on the wire.
+    RawField(BodyField),
+}
+
+/// The field that a body fills.
+pub(super) struct BodyField {
+    /// Its place in the plan.
+    pub(super) place: u32,
+    /// Its number on the wire.
+    pub(super) number: u32,
+    /// Its names, proto and JSON.
+    pub(super) names: [String; 2],
+    /// The plan of its message, if it is a single one: what a form fills.
+    pub(super) plan: Option<Plan>,
+}
+
+/// What makes the body of a response.
+pub(super) enum ResponseShape {
+    /// The whole message.
+    Message,
+    /// The field at this place of the plan.
+    Field(u32),
+    /// The method answers with an HttpBody.
+    RawWhole,
+    /// A field of type HttpBody: its number on the wire.
+    RawField(u32),
+}
+
+/// How much larger than a backend's message its JSON may be: escapes and base64 grow sixfold at
+/// worst, emitted defaults more.
+const GROWTH: usize = 8;
+
+impl Binding {
+    /// The wire bytes of query and path, which follow the body's own.
+    pub(super) fn tail(
+        &self,
+        captures: &Captures<'_>,
+        query: Option<&str>,
+    ) -> Result<Vec<u8>, Error> {
+        let mut tail = Vec::new();
+        if let Some(query) = query.filter(|query| !query.is_empty()) {
+            self.query(query, &mut tail)?;
+        }
+        let query_ends = tail.len();
+        for (variable, capture) in self.variables.iter().zip(captures.as_slice()) {
+            let value = capture.decode().map_err(|error| fault::path_encoding(&error))?;
+            let set = variable.slot.write(&value, &mut tail);
+            set.map_err(|error| fault::parameter(&error, "path parameter"))?;
+        }
+        let (query, path) = tail.split_at(query_ends);
+        self.check_collision(query, path)?;
+        Ok(tail)
+    }
+
+    fn query(&self, query: &str, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut parameters = Parameters::new(&self.input, out);
+        for pair in route::pairs(query) {
+            let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
+            let set = if self.takes_no_parameter(&name) {
+                Err(ParameterError::unknown(&name))
+            } else {
+                parameters.set(&name, &value)
+            };
+            match set {
+                Err(error) if error.is_unknown() && self.ignores(&name) => {}
+                set => set.map_err(|error| fault::parameter(&error, "query parameter"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the body takes the field that a parameter names, or all of them.
+    fn takes_no_parameter(&self, name: &str) -> bool {
+        let first = name.split(['.', '[']).next().unwrap_or(name);
+        match &self.request {
+            RequestShape::Message | RequestShape::RawWhole => true,
+            RequestShape::Field(field) | RequestShape::RawField(field) => {
+                field.names.iter().any(|own| own == first)
+            }
+            RequestShape::Nothing => false,
+        }
+    }
+
+    fn ignores(&self, name: &str) -> bool {
+        self.settings.unknown_parameters == UnknownParameters::Ignore
+            || self.settings.ignored_parameters.iter().any(|ignored| ignored == name)
+    }
+
+    /// Refuses other values for what the path binds, where the policy asks for that.
+    fn check_collision(&self, given: &[u8], path: &[u8]) -> Result<(), Error> {
+        if self.settings.on_collision == OnCollision::Path || given.is_empty() {
+            return Ok(());
+        }
+        let mut variables = self.variables.iter();
+        match variables.find(|one| collision::differs(given, path, &one.numbers)) {
+            Some(variable) => Err(fault::collision(&variable.field_path)),
+            None => Ok(()),
+        }
+    }
+
+    /// The message of a body that is gathered whole, and of path and query.
+    pub(super) fn request(
+        &self,
+        body: &[u8],
+        content: Content,
+        content_type: &[u8],
+        tail: &[u8],
+    ) -> Result<Bytes, Error> {
+        match &self.request {
+            RequestShape::RawWhole | RequestShape::RawField(_) => {
+                return Ok(self.raw(content_type, body, tail));
+            }
+            RequestShape::Nothing => {
+                fault::check_no_body(body)?;
+                return Ok(Bytes::copy_from_slice(tail));
+            }
+            RequestShape::Message | RequestShape::Field(_) if content == Content::Form => {
+                let mut wire = Vec::with_capacity(body.len() + tail.len());
+                self.form(body, &mut wire)?;
+                return self.weave(wire, tail);
+            }
+            RequestShape::Message | RequestShape::Field(_) => {}
+        }
+        if body.trim_ascii().is_empty() {
+            return self.weave(Vec::new(), tail);
+        }
+        self.element(body, tail)
+    }
+
+    /// The message of one JSON value.
+    pub(super) fn element(&self, json: &[u8], tail: &[u8]) -> Result<Bytes, Error> {
+        let limit = self.limits.request_message;
+        let mut wire = Vec::with_capacity(json.len() + tail.len());
+        let read = match &self.request {
+            RequestShape::Field(field) => {
+                let Binding { input, json: settings, .. } = self;
+                transcode::json_field_to_wire(input, field.place, settings, limit, json, &mut wire)
+            }
+            _ => transcode::json_to_wire(&self.input, &self.json, limit, json, &mut wire),
+        };
+        read.map_err(|error| fault::json(&error))?;
+        self.weave(wire, tail)
+    }
+
+    fn weave(&self, mut wire: Vec<u8>, tail: &[u8]) -> Result<Bytes, Error> {
+        self.check_collision(&wire, tail)?;
+        wire.extend_from_slice(tail);
+        Ok(wire.into())
+    }
+
+    /// The wire bytes of a form: like a query's, but for what the body fills.
+    fn form(&self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let form = std::str::from_utf8(body).map_err(|_| fault::form_encoding())?;
+        match &self.request {
+            RequestShape::Field(field) => {
+                let Some(plan) = &field.plan else { return Err(fault::form_into_no_message()) };
+                let mut inner = Vec::with_capacity(body.len());
+                self.form_into(plan, form, &mut inner)?;
+                http_body::write_field(field.number, &inner, out);
+                Ok(())
+            }
+            _ => self.form_into(&self.input, form, out),
+        }
+    }
+
+    fn form_into(&self, plan: &Plan, form: &str, out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut parameters = Parameters::new(plan, out);
+        for pair in route::pairs(form) {
+            let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
+            match parameters.set(&name, &value) {
+                Err(error) if error.is_unknown() && self.ignores(&name) => {}
+                set => set.map_err(|error| fault::parameter(&error, "form field"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// The message of raw bytes, or of a piece of them.
+    pub(super) fn raw(&self, content_type: &[u8], data: &[u8], tail: &[u8]) -> Bytes {
+        let mut wire =
+            Vec::with_capacity(content_type.len() + data.len() + tail.len() + http_body::OVERHEAD);
+        match &self.request {
+            RequestShape::RawField(field) => {
+                let length = http_body::length(content_type, data);
+                http_body::begin_field(field.number, length, &mut wire);
+                http_body::write(content_type, data, &mut wire);
+            }
+            _ => http_body::write(content_type, data, &mut wire),
+        }
+        wire.extend_from_slice(tail);
+        wire.into()
+    }
+
+    /// Appends a backend's message, or the field that the rule names, as JSON.
+    pub(super) fn write_json(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let Binding { output, json: settings, .. } = self;
+        let limit = self.limits.response_message.saturating_mul(GROWTH);
+        let written = match self.response {
+            ResponseShape::Field(place) => {
+                transcode::wire_field_to_json(output, place, settings, limit, message, out)
+            }
+            _ => transcode::wire_to_json(output, settings, limit, message, out),
+        };
+        written.map_err(|error| fault::wire(&error))
+    }
+
+    /// A backend's HttpBody, or the one in the field that the rule names.
+    pub(super) fn raw_response(&self, message: Bytes) -> Result<HttpBody, Error> {
+        match self.response {
+            ResponseShape::RawField(number) => http_body::read_field(message, number),
+            _ => http_body::read(message),
+        }
+    }
+}

@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use prost_reflect::{
     DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind as Type,
-    MessageDescriptor, Syntax,
+    MessageDescriptor,
 };
 
 use super::{
@@ -108,12 +108,12 @@ impl Compiler<'_> {
         let mut plan = self.plan(
             extension.kind(),
             extension.number(),
-            extension.is_group(),
+            self.features.is_delimited(extension),
             (extension.is_list(), extension.is_map()),
-            extension.is_packed(),
+            self.features.is_packed(extension),
         );
         let name = format!("[{}]", extension.full_name());
-        plan.utf8 = extension.parent_file().syntax() == Syntax::Proto3;
+        plan.utf8 = self.features.validates_utf8(extension);
         plan.pattern = Pattern::new(&name);
         plan.keys = [Key::of_field(&name), Key::of_field(&name)];
         plan.name = name.clone().into();

@@ -1,5 +1,117 @@
 //! Descriptors: what the services look like, gathered from any mix of sources into one pool.
+//!
+//! ```text
+//! descriptor sets ─┐
+//! .proto folders  ─┼─ merge ─ imports ─ edition ─► DescriptorPool ─► methods ─► Schema
+//! reflection      ─┤  (one copy  (missing, (editions           Features    ▲
+//! bundled files   ─┘   a file)    twice)    to proto2/3)    overlay rules ─┘
+//! ```
+//!
+//! The library behind the pool knows proto2 and proto3 only, and trusts its input. So everything is
+//! checked and rewritten before it gets there, and what gets lost by that is kept in [`Features`].
 
+mod annotation;
+mod builder;
+mod descriptor;
+mod edition;
+mod features;
+
+mod imports;
+mod merge;
 mod method;
+mod methods;
+mod overlay;
+mod pool;
+mod protos;
+mod source;
+mod validate;
+mod visit;
 
-pub use method::{Body, HttpMethod, HttpRule, Idempotency, Method};
+use std::{collections::HashMap, fmt, sync::Arc};
+
+use prost_reflect::DescriptorPool;
+
+pub use self::{
+    builder::SchemaBuilder,
+    features::{AnyField, Features, Presence},
+    method::{Body, HttpMethod, HttpRule, Idempotency, Method},
+};
+
+/// All that is known about the services: types, methods, rules. Immutable.
+pub struct Schema {
+    pool: DescriptorPool,
+    features: Features,
+    services: Vec<Service>,
+    methods: Vec<Arc<Method>>,
+    by_path: HashMap<String, usize>,
+}
+
+/// A service and its methods, in the order of its file.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// The full name, `bookshelf.v1.Bookshelf`.
+    pub full_name: String,
+    /// The source that brought it, for people: a path, a folder, `reflection of …`.
+    pub origin: String,
+    /// Its methods.
+    pub methods: Vec<Arc<Method>>,
+}
+
+impl Schema {
+    /// Begins to gather sources.
+    pub fn builder() -> SchemaBuilder {
+        SchemaBuilder::default()
+    }
+
+    fn new(pool: DescriptorPool, features: Features, found: Vec<methods::Found>) -> Self {
+        let mut methods = Vec::new();
+        let services = found.into_iter().map(|service| {
+            let own: Vec<_> = service.methods.into_iter().map(Arc::new).collect();
+            methods.extend(own.iter().cloned());
+            let origin = service.origin.to_string();
+            Service { full_name: service.full_name, origin, methods: own }
+        });
+        let services = services.collect();
+        let path = |method: &Arc<Method>| (method.path.to_string(), method.index);
+        let by_path = methods.iter().map(path).collect();
+        Self { pool, features, services, methods, by_path }
+    }
+
+    /// Every type of every source, and the bundled ones.
+    pub fn pool(&self) -> &DescriptorPool {
+        &self.pool
+    }
+
+    /// What the pool can't say about fields and enums.
+    pub fn features(&self) -> &Features {
+        &self.features
+    }
+
+    /// The services of the sources; bundled files have none.
+    pub fn services(&self) -> &[Service] {
+        &self.services
+    }
+
+    /// All methods; [`Method::index`] is the position.
+    pub fn methods(&self) -> &[Arc<Method>] {
+        &self.methods
+    }
+
+    /// The method that a gRPC call with this path (`/pkg.Service/Method`) means.
+    pub fn method_by_path(&self, path: &str) -> Option<&Arc<Method>> {
+        self.by_path.get(path).map(|index| &self.methods[*index])
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Schema")
+            .field("files", &self.pool.files().len())
+            .field("services", &self.services.len())
+            .field("methods", &self.methods.len())
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests;

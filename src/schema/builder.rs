@@ -1,0 +1,205 @@
+//! Gathers sources and makes them one [`Schema`], or says all that is wrong with them.
+
+use std::{
+    collections::HashMap,
+    fmt, fs, mem,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    Schema, annotation, imports, merge,
+    method::{Body, HttpMethod, HttpRule, Method},
+    methods,
+    overlay::{self, Overlay},
+    pool, protos,
+    source::{self, Loaded, Origin},
+};
+use crate::problem::Problem;
+
+/// Gathers sources. Nothing is refused before [`SchemaBuilder::build`], which tells every problem.
+#[derive(Default)]
+pub struct SchemaBuilder {
+    loaded: Vec<Loaded>,
+    folders: Vec<PathBuf>,
+    rules: Vec<(String, Overlay)>,
+    auto_map: Option<Box<AutoMap>>,
+    problems: Vec<Problem>,
+    /// Kept apart: they don't stand in the way of checking selectors.
+    rule_problems: Vec<Problem>,
+}
+
+type AutoMap = dyn Fn(&str) -> bool + Send;
+
+impl SchemaBuilder {
+    /// Adds a `google.protobuf.FileDescriptorSet` or a buf image, in binary. `origin` names it in
+    /// problems, as a path usually.
+    #[must_use]
+    pub fn add_descriptor_set(mut self, origin: &str, bytes: &[u8]) -> Self {
+        let origin = Origin::Set(origin.to_owned());
+        self.loaded.extend(source::read_set(&origin, bytes, &mut self.problems));
+        self
+    }
+
+    /// Adds the descriptor set in a file.
+    #[must_use]
+    pub fn add_descriptor_file(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        match fs::read(path) {
+            Ok(bytes) => self.add_descriptor_set(&path.display().to_string(), &bytes),
+            Err(error) => {
+                self.problems.push(unreadable(path, &error));
+                self
+            }
+        }
+    }
+
+    /// Adds all `.proto` sources below a folder, which is the root that their imports start from.
+    #[must_use]
+    pub fn add_proto_folder(mut self, path: impl AsRef<Path>) -> Self {
+        self.folders.push(path.as_ref().to_owned());
+        self
+    }
+
+    /// Adds files that a server gave by reflection: each the bytes of a `FileDescriptorProto`.
+    /// `origin` names the server in problems.
+    #[must_use]
+    pub fn add_files(mut self, origin: &str, files: &[impl AsRef<[u8]>]) -> Self {
+        let origin = Origin::Reflection(origin.to_owned());
+        self.loaded.extend(source::read_files(&origin, files, &mut self.problems));
+        self
+    }
+
+    /// Lays the `http:` rules of a `google.api.Service` YAML (or JSON) text over the methods' own.
+    /// A rule replaces what its method had, a later rule an earlier one.
+    #[must_use]
+    pub fn add_rules(mut self, origin: &str, text: &str) -> Self {
+        let rules = overlay::read(origin, text, &mut self.rule_problems);
+        self.rules.extend(rules.into_iter().map(|rule| (origin.to_owned(), rule)));
+        self
+    }
+
+    /// The same from a file.
+    #[must_use]
+    pub fn add_rules_file(mut self, path: impl AsRef<Path>) -> Self {
+        let path = path.as_ref();
+        match fs::read_to_string(path) {
+            Ok(text) => self.add_rules(&path.display().to_string(), &text),
+            Err(error) => {
+                self.rule_problems.push(unreadable(path, &error));
+                self
+            }
+        }
+    }
+
+    /// Gives each method that is left without a rule, and whose full name (`a.b.Service.Method`)
+    /// the predicate accepts, the rule `POST /a.b.Service/Method` with `body: "*"`.
+    #[must_use]
+    pub fn auto_map(mut self, accepts: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        self.auto_map = Some(Box::new(accepts));
+        self
+    }
+
+    /// Makes the schema and tells all problems, errors and warnings; no schema if there are errors.
+    pub fn build(mut self) -> (Option<Schema>, Vec<Problem>) {
+        let mut rule_problems = mem::take(&mut self.rule_problems);
+        let (schema, mut problems) = self.build_from_sources(&mut rule_problems);
+        problems.append(&mut rule_problems);
+        let refused = problems.iter().any(Problem::is_error);
+        (schema.filter(|_| !refused), problems)
+    }
+
+    fn build_from_sources(
+        self,
+        rule_problems: &mut Vec<Problem>,
+    ) -> (Option<Schema>, Vec<Problem>) {
+        let Self { mut loaded, folders, rules, auto_map, mut problems, .. } = self;
+        let bundled = source::bundled();
+        let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
+        loaded.extend(protos::compile(&folders, &importable, &mut problems));
+
+        let mut files = merge::merge(loaded, &mut problems);
+        imports::add_bundled(&mut files, bundled);
+        imports::check_missing(&files, &mut problems);
+        imports::check_duplicates(&files, &mut problems);
+        let sources = methods::Sources::of(&files);
+        let mut files = imports::order(files, &mut problems);
+        imports::flatten(&mut files);
+        if problems.iter().any(Problem::is_error) {
+            return (None, problems);
+        }
+        let (pool, features) = pool::build(files, &mut problems);
+        if problems.iter().any(Problem::is_error) {
+            return (None, problems);
+        }
+        let mut found = methods::find(&pool, &sources, &mut problems);
+        lay_over(&mut found, rules, rule_problems);
+        if let Some(accepts) = auto_map {
+            map_automatically(&mut found, &*accepts);
+        }
+        methods::warn_of_stripped_options(&found, &mut problems);
+        methods::warn_of_nothing(&found, &sources, &mut problems);
+        (Some(Schema::new(pool, features, found)), problems)
+    }
+}
+
+impl fmt::Debug for SchemaBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SchemaBuilder")
+            .field("files", &self.loaded.len())
+            .field("folders", &self.folders)
+            .field("rules", &self.rules.len())
+            .field("problems", &self.problems)
+            .finish_non_exhaustive()
+    }
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let message = format!("the file can't be read: {error}");
+    Problem::error("", message).mend("name a file that exists and may be read").in_file(path)
+}
+
+/// Replaces the rules of the methods that the overlays name.
+fn lay_over(
+    services: &mut [methods::Found],
+    rules: Vec<(String, Overlay)>,
+    problems: &mut Vec<Problem>,
+) {
+    let mut by_name: HashMap<String, &mut Method> = services
+        .iter_mut()
+        .flat_map(|service| &mut service.methods)
+        .map(|method| (method.full_name.clone(), method))
+        .collect();
+    for (file, Overlay { rule, line }) in rules {
+        let mut faults = Vec::new();
+        let origin = format!("{file}:{line}");
+        let bindings = annotation::flatten(&rule, &origin, &mut faults);
+        match by_name.get_mut(&rule.selector) {
+            Some(method) => method.rules = bindings,
+            None => {
+                let message = format!("selector `{}` names no method", rule.selector);
+                let mend = "name one as `package.Service.Method`, without wildcards";
+                let problem = Problem::error("http.rules", message).mend(mend);
+                problems.push(problem.in_file(&file).at_line(line));
+            }
+        }
+        problems.extend(faults.into_iter().map(|fault| {
+            let problem = Problem::error(&*rule.selector, fault.message).mend(fault.mend);
+            let problem = problem.in_file(&file).at_line(line);
+            Problem { severity: fault.severity, ..problem }
+        }));
+    }
+}
+
+fn map_automatically(services: &mut [methods::Found], accepts: &AutoMap) {
+    for method in services.iter_mut().flat_map(|service| &mut service.methods) {
+        if method.rules.is_empty() && accepts(&method.full_name) {
+            method.rules.push(HttpRule {
+                method: HttpMethod::One(http::Method::POST),
+                template: method.path.to_string(),
+                body: Body::Whole,
+                response_body: String::new(),
+                origin: "auto_map".to_owned(),
+            });
+        }
+    }
+}

@@ -7,11 +7,8 @@ use prost_reflect::{
     MessageDescriptor,
 };
 
-use super::{
-    features::{Features, Presence},
-    names::Names,
-    plan::*,
-};
+use super::{names::Names, plan::*};
+use crate::schema::{Features, Presence};
 
 impl Plans {
     /// Compiles all message types of a pool: a few microseconds each.

@@ -15,7 +15,6 @@
 mod base64;
 mod compile;
 mod error;
-mod features;
 mod gaps;
 mod kernel;
 mod keyset;
@@ -31,7 +30,7 @@ mod writer;
 use std::cell::Cell;
 
 pub use error::{JsonError, WireError};
-pub use features::{Features, Presence};
+
 pub use plan::{Plan, Plans};
 pub use settings::{DEFAULT_DEPTH, EmitDefaults, MAX_DEPTH, Settings, UnknownFields};
 

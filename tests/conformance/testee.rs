@@ -12,6 +12,7 @@ use std::{
 };
 
 use prost::Message;
+use transom::schema::Schema;
 use transom::transcode::{self, Plan, Plans, Settings, UnknownFields};
 
 /// conformance.ConformanceRequest, the fields that matter here.
@@ -75,8 +76,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 }
 
 fn load(set: &[u8]) -> Result<Plans, Box<dyn Error>> {
-    let pool = prost_reflect::DescriptorPool::decode(set)?;
-    Ok(Plans::compile(&pool, &transcode::Features::of_pool(&pool)))
+    let (schema, problems) = Schema::builder().add_descriptor_set("the test messages", set).build();
+    for problem in problems {
+        eprintln!("{problem}");
+    }
+    let schema = schema.ok_or("the test messages do not load")?;
+    Ok(Plans::compile(schema.pool(), schema.features()))
 }
 
 fn answer(plans: &Plans, request: &Request) -> Outcome {

@@ -200,21 +200,23 @@ impl Compiler<'_> {
     }
 
     fn enumeration(&self, descriptor: &EnumDescriptor) -> EnumPlan {
+        // The library sorts values by number; the default and the name of an alias go by declaration.
+        let declared = &descriptor.enum_descriptor_proto().value;
         let mut values: Vec<(i32, Key)> = Vec::new();
         let mut known = std::collections::HashSet::new();
-        for value in descriptor.values() {
+        for value in declared {
             if known.insert(value.number()) {
                 let quoted = serde_json::Value::from(value.name()).to_string();
                 values.push((value.number(), Key::new(quoted.as_bytes())));
             }
         }
         values.sort_by_key(|(number, _)| *number);
-        let names = descriptor.values().map(|value| (value.name().into(), value.number() as u32));
+        let names = declared.iter().map(|value| (value.name().into(), value.number() as u32));
         EnumPlan {
             name: descriptor.full_name().into(),
             closed: self.features.is_closed(descriptor),
             null: descriptor.full_name() == "google.protobuf.NullValue",
-            default: descriptor.values().next().map_or(0, |value| value.number()),
+            default: declared.first().map_or(0, |value| value.number()),
             names: Names::new(names),
             values: values.into(),
         }

@@ -118,6 +118,12 @@ impl Lane {
         suspect
     }
 
+    /// How many connections stand in the lane.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.lock().connections.len()
+    }
+
     /// Whether a call waits for a place.
     pub(super) fn has_waiters(&self) -> bool {
         self.waiting.load(SeqCst)

@@ -1,1 +1,3 @@
 //! The way out to backends.
+
+pub mod reflection;

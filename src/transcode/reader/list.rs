@@ -141,7 +141,10 @@ impl<'a> Reader<'a> {
                     b"true" => true,
                     b"false" => false,
                     _ => {
-                        return Err(Stop::at(at, "a key of this map must be \"true\" or \"false\""));
+                        return Err(Stop::at(
+                            at,
+                            "a key of this map must be \"true\" or \"false\"",
+                        ));
                     }
                 };
                 self.out.push(value.into());

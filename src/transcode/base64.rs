@@ -1,0 +1,71 @@
+//! Base64 in both alphabets, padded or not; what has stray bits or bytes is refused.
+
+use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
+
+use super::kernel::Buffer;
+
+/// Writes the length and the bytes that `text` stands for; gives the length. Nothing is written
+/// if it isn't base64.
+pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize> {
+    let text = unpadded(text)?;
+    let length = text.len() / 4 * 3 + text.len() % 4 * 3 / 4;
+    let start = out.len();
+    out.varint(length as u64);
+    let bytes = out.vec();
+    // Trying one alphabet and then the other is faster than looking which it is.
+    if STANDARD_NO_PAD.decode_append(text, bytes).is_err()
+        && URL_SAFE_NO_PAD.decode_append(text, bytes).is_err()
+    {
+        out.truncate(start);
+        return None;
+    }
+    Some(length)
+}
+
+/// The text without `=`, which must make its length a multiple of four if there are any.
+fn unpadded(text: &[u8]) -> Option<&[u8]> {
+    let text = match text {
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len() % 4 == 0 => rest,
+        _ => text,
+    };
+    (text.len() % 4 != 1).then_some(text)
+}
+
+/// Appends the standard alphabet with padding.
+pub(super) fn encode(bytes: &[u8], out: &mut Buffer) {
+    STANDARD.encode_append(bytes, out.vec());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decode(text: &str) -> Option<Vec<u8>> {
+        let mut out = Buffer::default();
+        let length = decode_with_length(text.as_bytes(), &mut out)?;
+        let bytes = out.into_bytes();
+        assert_eq!(bytes[0] as usize, length);
+        assert_eq!(bytes.len(), length + 1);
+        Some(bytes[1..].to_vec())
+    }
+
+    #[test]
+    fn both_alphabets_with_and_without_padding() {
+        for text in ["-_8=", "-_8", "+/8=", "+/8"] {
+            assert_eq!(decode(text).unwrap(), [0xfb, 0xff], "{text}");
+        }
+        assert_eq!(decode("").unwrap(), []);
+        assert_eq!(decode("AA==").unwrap(), [0]);
+        assert_eq!(decode("AA").unwrap(), [0]);
+    }
+
+    #[test]
+    fn what_is_not_base64_is_refused() {
+        for text in [
+            "A", "A===", "AA=", "AB==", "AAB=", "A A=", "AA==AA==", "+_8=", "=", "==", "====",
+            "AAAA=",
+        ] {
+            assert_eq!(decode(text), None, "{text}");
+        }
+    }
+}

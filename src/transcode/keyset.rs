@@ -1,0 +1,125 @@
+//! The keys that a map has shown so far, so that none counts twice.
+//!
+//! Most maps are small: up to eight keys are compared one by one, and only then a table is built.
+//! Its hash is seeded, since the keys come from outside.
+
+use std::{hash::BuildHasher, sync::LazyLock};
+
+use hashbrown::HashTable;
+
+/// Keys by their place in a buffer that the caller holds, or by value.
+#[derive(Default)]
+pub(super) struct KeySet {
+    keys: Vec<Seen>,
+    table: HashTable<u32>,
+}
+
+#[derive(Clone, Copy)]
+struct Seen {
+    hash: u64,
+    start: u32,
+    len: u32,
+}
+
+/// So many keys are compared one by one.
+const FEW: usize = 8;
+
+static SEED: LazyLock<foldhash::fast::RandomState> = LazyLock::new(Default::default);
+
+impl KeySet {
+    /// Adds the key `buffer[start..end]`: the place among all keys of an equal one, if there is.
+    #[inline]
+    pub(super) fn insert_text(&mut self, buffer: &[u8], start: usize, end: usize) -> Option<usize> {
+        let text = buffer.get(start..end).unwrap_or_default();
+        let hash = SEED.hash_one(text);
+        self.insert(Seen { hash, start: start as u32, len: text.len() as u32 }, buffer)
+    }
+
+    /// Adds a key that is a number; texts and numbers never share a set.
+    #[inline]
+    pub(super) fn insert_number(&mut self, value: u64) -> Option<usize> {
+        self.insert(Seen { hash: value, start: 0, len: 0 }, &[])
+    }
+
+    #[inline]
+    fn insert(&mut self, key: Seen, buffer: &[u8]) -> Option<usize> {
+        let text = |seen: &Seen| {
+            let start = seen.start as usize;
+            buffer.get(start..start + seen.len as usize).unwrap_or_default()
+        };
+        let same = |seen: &Seen| seen.hash == key.hash && text(seen) == text(&key);
+        if self.keys.len() < FEW {
+            if let Some(place) = self.keys.iter().position(same) {
+                return Some(place);
+            }
+        } else {
+            if self.table.is_empty() {
+                self.build_table();
+            }
+            if let Some(&place) =
+                self.table.find(spread(key.hash), |&place| same(&self.keys[place as usize]))
+            {
+                return Some(place as usize);
+            }
+            let keys = &self.keys;
+            let place = keys.len() as u32;
+            self.table.insert_unique(spread(key.hash), place, |&place| {
+                keys.get(place as usize).map_or(0, |seen| spread(seen.hash))
+            });
+        }
+        self.keys.push(key);
+        None
+    }
+
+    #[cold]
+    fn build_table(&mut self) {
+        let keys = &self.keys;
+        for place in 0..keys.len() as u32 {
+            let rehash = |&place: &u32| spread(keys[place as usize].hash);
+            self.table.insert_unique(rehash(&place), place, rehash);
+        }
+    }
+
+    /// Forgets all; a table much larger than its last use goes, since clearing costs its size.
+    pub(super) fn clear(&mut self) {
+        if self.keys.len() > FEW {
+            if self.table.capacity() > self.table.len() * 8 {
+                self.table = HashTable::new();
+            } else {
+                self.table.clear();
+            }
+        } else if !self.table.is_empty() {
+            self.table.clear();
+        }
+        self.keys.clear();
+    }
+}
+
+/// Numbers are their own hash until here.
+fn spread(hash: u64) -> u64 {
+    SEED.hash_one(hash)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn duplicates_are_found_in_small_and_large_sets_and_after_clear() {
+        let buffer: Vec<u8> = (0..20_000u32).flat_map(u32::to_be_bytes).collect();
+        let mut set = KeySet::default();
+        for count in [3, 8, 9, 20_000, 10, 2] {
+            for n in 0..count {
+                assert_eq!(set.insert_text(&buffer, n * 4, n * 4 + 4), None);
+            }
+            let copy: Vec<u8> = [&buffer[..], &buffer[4..8]].concat();
+            assert_eq!(set.insert_text(&copy, buffer.len(), copy.len()), Some(1), "{count}");
+            set.clear();
+            for n in 0..count as u64 {
+                assert_eq!(set.insert_number(n << 32), None);
+            }
+            assert_eq!(set.insert_number(0), Some(0));
+            set.clear();
+        }
+    }
+}

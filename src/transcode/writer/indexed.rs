@@ -1,0 +1,457 @@
+//! The second try: a message in any pieces, its fields gathered before they are written.
+//!
+//! Costs no more than linear time, whatever the order on the wire: each message's fields are
+//! sorted once, a oneof remembers from where on its last member counts, and the ends of groups
+//! are kept when they are first found.
+
+use hashbrown::HashMap;
+
+use super::{Span, Writer, Wrote};
+use crate::transcode::{
+    error::{Step, Stop},
+    plan::*,
+    settings::EmitDefaults,
+};
+
+/// What the second try keeps.
+#[derive(Default)]
+pub(super) struct Index {
+    /// The fields of the messages that are open, a range a message.
+    items: Vec<Item>,
+    /// The oneofs of the messages that are open.
+    oneofs: Vec<Choice>,
+    /// Where the content of a group ends and what comes after, by its start.
+    groups: HashMap<u32, (u32, u32)>,
+}
+
+impl Index {
+    pub(super) fn clear(&mut self) {
+        self.items.clear();
+        self.oneofs.clear();
+        self.groups = HashMap::new();
+    }
+
+    pub(super) fn group_end(&self, start: usize) -> Option<(usize, usize)> {
+        if self.groups.is_empty() {
+            return None;
+        }
+        self.groups.get(&(start as u32)).map(|&(inner, next)| (inner as usize, next as usize))
+    }
+
+    pub(super) fn note_group(&mut self, start: usize, inner: usize, next: usize) {
+        self.groups.insert(start as u32, (inner as u32, next as u32));
+    }
+}
+
+/// One occurrence of a field.
+#[derive(Clone, Copy)]
+struct Item {
+    field: u32,
+    /// Its place among all of the message, in the order of the wire.
+    order: u32,
+    /// Where its value stands, with its length, and where that ends.
+    start: u32,
+    end: u32,
+    tag: u32,
+}
+
+/// The last member of a oneof on the wire.
+#[derive(Clone, Copy)]
+struct Choice {
+    field: u32,
+    /// The first occurrence since the oneof last changed its mind.
+    since: u32,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes the message whose pieces the spans are.
+    #[inline(never)]
+    pub(super) fn merged(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        match plan.shape {
+            Shape::Plain | Shape::MessageSet => self.merged_message(plan, spans),
+            Shape::Struct | Shape::ListValue => self.merged_container(plan, spans),
+            Shape::Value => self.merged_value(plan, spans),
+            _ => self.flat(plan, spans),
+        }
+    }
+
+    fn merged_message(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        self.enter()?;
+        let start = self.out.len();
+        let base = self.scratch.index.items.len();
+        let oneofs = self.scratch.index.oneofs.len();
+        self.gather(plan, spans, None)?;
+        let mut frame = self.open_frame(plan.bits);
+        let mut from = base;
+        while let Some(&Item { field, .. }) = self.scratch.index.items.get(from) {
+            let field = &plan.fields[field as usize];
+            let to = self.same_field(from);
+            let live = self.live(plan, field, oneofs, from..to);
+            from = to;
+            if live.is_empty() {
+                continue;
+            }
+            if self.out.len() > self.limit {
+                return Err(Stop::too_large(self.pos));
+            }
+            let before = self.out.len();
+            field.keys[self.key].write(&mut self.out);
+            self.mark(&mut frame, field.index);
+            if self.gathered(field, live)? == Wrote::Default {
+                self.out.truncate(before);
+            }
+        }
+        self.scratch.index.items.truncate(base);
+        self.scratch.index.oneofs.truncate(oneofs);
+        self.absent_fields(plan, &mut frame)?;
+        self.close_frame(&frame);
+        self.close_object(start);
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// Writes one field of a message, without its key.
+    pub(super) fn one_field(
+        &mut self,
+        plan: &'a MessagePlan,
+        field: &'a FieldPlan,
+        span: Span,
+    ) -> Step<()> {
+        let base = self.scratch.index.items.len();
+        let oneofs = self.scratch.index.oneofs.len();
+        self.gather(plan, &[span], Some(field))?;
+        let to = self.scratch.index.items.len();
+        let live = self.live(plan, field, oneofs, base..to);
+        let start = self.out.len();
+        let wrote = if live.is_empty() { Wrote::Default } else { self.gathered(field, live)? };
+        if wrote == Wrote::Default {
+            self.out.truncate(start);
+            match field.label {
+                Label::Single => self.default_value(field)?,
+                Label::List => self.out.slice(b"[]"),
+                Label::Map => self.out.slice(b"{}"),
+            }
+        }
+        self.scratch.index.items.truncate(base);
+        self.scratch.index.oneofs.truncate(oneofs);
+        Ok(())
+    }
+
+    /// Appends the items of a message, sorted by field, and its oneofs. With `only`, items of
+    /// that field and the oneofs.
+    fn gather(
+        &mut self,
+        plan: &'a MessagePlan,
+        spans: &[Span],
+        only: Option<&'a FieldPlan>,
+    ) -> Step<()> {
+        let base = self.scratch.index.items.len();
+        let oneofs = self.scratch.index.oneofs.len();
+        let none = Choice { field: NONE, since: 0 };
+        self.scratch.index.oneofs.resize(oneofs + plan.oneofs.len(), none);
+        let mut order = 0;
+        for span in spans {
+            self.pos = span.start;
+            while self.pos < span.end {
+                let Some(mut item) = self.item(plan, span.end)? else { continue };
+                let field = &plan.fields[item.field as usize];
+                order += 1;
+                item.order = order;
+                if field.oneof != NONE {
+                    let oneof = oneofs + field.oneof as usize - plan.fields.len();
+                    let choice = &mut self.scratch.index.oneofs[oneof];
+                    if choice.field != item.field {
+                        *choice = Choice { field: item.field, since: order };
+                    }
+                }
+                if only.is_none_or(|only| only.index == item.field) {
+                    self.scratch.index.items.push(item);
+                }
+            }
+        }
+        let items = &mut self.scratch.index.items[base..];
+        if !items.is_sorted_by_key(|item| item.field) {
+            items.sort_unstable_by_key(|item| u64::from(item.field) << 32 | u64::from(item.order));
+        }
+        Ok(())
+    }
+
+    /// Reads one field; nothing if the message doesn't know it, or its enum not the number.
+    fn item(&mut self, plan: &'a MessagePlan, end: usize) -> Step<Option<Item>> {
+        let tag = self.tag(end)?;
+        if tag == 0x0b && plan.shape == Shape::MessageSet {
+            let Some((field, start)) = self.set_item_parts(plan, end)? else { return Ok(None) };
+            let after = self.pos;
+            self.pos = start;
+            let value = self.delimited(end)?;
+            self.pos = after;
+            let (start, end) = (start as u32, value.end as u32);
+            return Ok(Some(Item { field: field.index, order: 0, start, end, tag: field.tag }));
+        }
+        let start = self.pos;
+        self.skip(tag, end)?;
+        let Some(field) = plan.field_by_tag(tag) else { return Ok(None) };
+        let after = self.pos;
+        if field.kind == Kind::Enum && field.label == Label::Single {
+            self.pos = start;
+            let number = self.varint(end)? as i32;
+            let known = &self.table.enums[field.target as usize];
+            if known.closed && known.value(number).is_none() {
+                return Ok(None);
+            }
+        }
+        self.pos = after;
+        Ok(Some(Item { field: field.index, order: 0, start: start as u32, end: after as u32, tag }))
+    }
+
+    /// Where the items of the field of item `from` end.
+    fn same_field(&self, from: usize) -> usize {
+        let items = &self.scratch.index.items[from..];
+        let field = items[0].field;
+        from + items.iter().take_while(|item| item.field == field).count()
+    }
+
+    /// Which of a field's items count: of a oneof's member those since it was chosen last.
+    fn live(
+        &self,
+        plan: &MessagePlan,
+        field: &FieldPlan,
+        oneofs: usize,
+        items: std::ops::Range<usize>,
+    ) -> std::ops::Range<usize> {
+        if field.oneof == NONE {
+            return items;
+        }
+        let choice = self.scratch.index.oneofs[oneofs + field.oneof as usize - plan.fields.len()];
+        if choice.field != field.index {
+            return items.end..items.end;
+        }
+        let dead = self.scratch.index.items[items.clone()]
+            .partition_point(|item| item.order < choice.since);
+        items.start + dead..items.end
+    }
+
+    /// Writes a field from all its items; `Default` if it's not to be written.
+    fn gathered(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<Wrote> {
+        let show = self.emit_defaults;
+        match field.label {
+            Label::Single if field.kind.is_message() => {
+                let spans = self.spans(field, items)?;
+                let table = self.table;
+                let plan = &table.messages[field.target as usize];
+                match spans.as_slice() {
+                    [span] => self.content(plan, *span)?,
+                    _ if self.indexed => self.merged(plan, &spans)?,
+                    _ => return Err(self.retry()),
+                }
+                Ok(Wrote::Value)
+            }
+            Label::Single => {
+                let item = self.scratch.index.items[items.end - 1];
+                self.pos = item.start as usize;
+                let wrote = self.value(field, item.end as usize)?;
+                let hidden = field.implicit && show == EmitDefaults::None;
+                Ok(if hidden { wrote } else { Wrote::Value })
+            }
+            Label::List => {
+                self.out.push(b'[');
+                let open = self.out.len();
+                for index in items {
+                    let item = self.scratch.index.items[index];
+                    self.pos = item.start as usize;
+                    // A group's item ends behind its end tag.
+                    self.elements(field, item.tag, item.end as usize)?;
+                }
+                let is_empty = self.out.len() == open;
+                self.close_bracket(open, b']');
+                Ok(Wrote::from(is_empty && show != EmitDefaults::All))
+            }
+            Label::Map => {
+                self.out.push(b'{');
+                let open = self.out.len();
+                self.gathered_map(field, items)?;
+                let is_empty = self.out.len() == open;
+                self.close_bracket(open, b'}');
+                Ok(Wrote::from(is_empty && show != EmitDefaults::All))
+            }
+        }
+    }
+
+    /// The contents of a message's pieces.
+    fn spans(
+        &mut self,
+        field: &FieldPlan,
+        items: std::ops::Range<usize>,
+    ) -> Step<smallvec::SmallVec<[Span; 2]>> {
+        let mut spans = smallvec::SmallVec::new();
+        for index in items {
+            let item = self.scratch.index.items[index];
+            self.pos = item.start as usize;
+            spans.push(if field.kind == Kind::Group {
+                self.group(field.number, item.end as usize)?
+            } else {
+                self.delimited(item.end as usize)?
+            });
+        }
+        Ok(spans)
+    }
+
+    /// Writes the entries of a map, of each key the last; a comma after each.
+    fn gathered_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<()> {
+        let (key, value) = self.entry_fields(field)?;
+        let mut keys = self.scratch.sets.pop().unwrap_or_default();
+        let mut latest: Vec<Entry> = Vec::with_capacity(items.len());
+        for index in items {
+            let Item { start, end, .. } = self.scratch.index.items[index];
+            self.pos = start as usize;
+            let span = self.delimited(end as usize)?;
+            let Some(entry) = self.read_entry(key, value, span)? else { continue };
+            let place = match key.kind {
+                Kind::String => keys.insert_text(self.input, entry.text.start, entry.text.end),
+                _ => keys.insert_number(entry.bits),
+            };
+            match place {
+                Some(place) => latest[place] = entry,
+                None => latest.push(entry),
+            }
+        }
+        keys.clear();
+        self.scratch.sets.push(keys);
+        for entry in latest {
+            if self.out.len() > self.limit {
+                return Err(Stop::too_large(self.pos));
+            }
+            match key.kind {
+                Kind::String => self.json_string(entry.text)?,
+                _ => self.write_key(key, entry.bits),
+            }
+            self.out.push(b':');
+            self.entry_value(value, &entry)?;
+            self.out.push(b',');
+        }
+        Ok(())
+    }
+
+    /// Finds key and value of an entry, wherever they stand; nothing if a closed enum doesn't know
+    /// the value, which makes the entry an unknown field.
+    fn read_entry(
+        &mut self,
+        key: &'a FieldPlan,
+        value: &'a FieldPlan,
+        span: Span,
+    ) -> Step<Option<Entry>> {
+        let nothing = Span { start: span.end, end: span.end };
+        let mut entry = Entry { text: nothing, bits: 0, values: 0, value: nothing, span };
+        self.pos = span.start;
+        while self.pos < span.end {
+            let tag = self.tag(span.end)?;
+            let at = self.pos;
+            if tag == key.tag && key.kind == Kind::String {
+                entry.text = self.delimited(span.end)?;
+            } else if tag == key.tag {
+                entry.bits = self.key_bits(key, span.end)?;
+            } else {
+                self.skip(tag, span.end)?;
+                if tag == value.tag {
+                    entry.values += 1;
+                    entry.value = Span { start: at, end: self.pos };
+                }
+            }
+        }
+        if value.kind == Kind::Enum && entry.values > 0 {
+            self.pos = entry.value.start;
+            let number = self.varint(span.end)? as i32;
+            let known = &self.table.enums[value.target as usize];
+            if known.closed && known.value(number).is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(entry))
+    }
+
+    fn entry_value(&mut self, value: &'a FieldPlan, entry: &Entry) -> Step<()> {
+        if entry.values == 0 {
+            self.pos = entry.span.end;
+            return self.default_value(value);
+        }
+        if entry.values > 1 && value.kind.is_message() {
+            let spans = self.all_values(value, entry.span)?;
+            let table = self.table;
+            return self.merged(&table.messages[value.target as usize], &spans);
+        }
+        self.pos = entry.value.start;
+        self.value(value, entry.value.end).map(|_| ())
+    }
+
+    /// All values of one entry, which merge.
+    fn all_values(&mut self, value: &FieldPlan, span: Span) -> Step<Vec<Span>> {
+        let mut spans = Vec::new();
+        self.pos = span.start;
+        while self.pos < span.end {
+            let tag = self.tag(span.end)?;
+            if tag == value.tag {
+                spans.push(self.delimited(span.end)?);
+            } else {
+                self.skip(tag, span.end)?;
+            }
+        }
+        Ok(spans)
+    }
+
+    /// A Struct or a ListValue: its one field, without a key.
+    fn merged_container(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        self.enter()?;
+        let base = self.scratch.index.items.len();
+        self.gather(plan, spans, Some(&plan.fields[0]))?;
+        let items = base..self.scratch.index.items.len();
+        self.gathered(&plan.fields[0], items)?;
+        self.scratch.index.items.truncate(base);
+        self.depth_left += 1;
+        Ok(())
+    }
+
+    /// A Value: the last member of its oneof, or `null`.
+    fn merged_value(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        let base = self.scratch.index.items.len();
+        let oneofs = self.scratch.index.oneofs.len();
+        self.gather(plan, spans, None)?;
+        let chosen = self.scratch.index.oneofs.get(oneofs).map_or(NONE, |choice| choice.field);
+        match plan.fields.get(chosen as usize) {
+            None => self.out.slice(b"null"),
+            Some(field) => {
+                let all = base..self.scratch.index.items.len();
+                let of_field = |item: &Item| item.field == chosen;
+                let items = &self.scratch.index.items[all];
+                let first = base + items.iter().position(of_field).unwrap_or(0);
+                let last =
+                    first + items[first - base..].iter().take_while(|item| of_field(item)).count();
+                let live = self.live(plan, field, oneofs, first..last);
+                if field.kind == Kind::Double {
+                    let item = self.scratch.index.items[live.end - 1];
+                    self.pos = item.start as usize;
+                    self.kind_of_value(field, item.end as usize)?;
+                } else {
+                    self.gathered(field, live)?;
+                }
+            }
+        }
+        self.scratch.index.items.truncate(base);
+        self.scratch.index.oneofs.truncate(oneofs);
+        Ok(())
+    }
+}
+
+/// A map entry: where its key and its value are.
+#[derive(Clone, Copy)]
+struct Entry {
+    /// A key that is a string.
+    text: Span,
+    /// A key that is a number.
+    bits: u64,
+    /// How many values there are.
+    values: u32,
+    /// The last of them, with its length.
+    value: Span,
+    /// The whole entry.
+    span: Span,
+}

@@ -2,4 +2,6 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod rest;
+mod support;
 mod tidy;

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("prost_reflect", &["src/schema", "src/transcode", "src/route"]),
     ("tonic", &["src/upstream", "src/cli/demo"]),
-    ("hyper", &["src/listener", "src/protocol", "src/upstream"]),
+    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream"]),
     ("hyper_util", &["src/listener", "src/protocol", "src/upstream"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("tungstenite", &["src/protocol/websocket"]),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 /// The REST keys of a policy.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 pub struct Settings {
     /// What becomes of a query parameter that names no field: `reject` answers 400, `ignore`
     /// drops it.

@@ -1,0 +1,136 @@
+//! All that serving needs, made from a configuration in one go, or all that is wrong with it.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    File, Loaded, Places, Resolved, Routes,
+    places::{join_index, join_key},
+    resolve::{self, Rules},
+    routes, sources,
+};
+use crate::{problem::Problem, schema::Schema, upstream::Cluster};
+
+/// The ingredients of the runtime. Nothing in it is invalid.
+pub struct Prepared {
+    /// The configuration, paths resolved.
+    pub file: File,
+    /// The services.
+    pub schema: Arc<Schema>,
+    /// What holds for each method; the position is [`Method::index`](crate::schema::Method::index).
+    pub methods: Vec<Resolved>,
+    /// The HTTP routes.
+    pub routes: Routes,
+    /// What is worth knowing.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why there is nothing to serve.
+#[derive(Debug)]
+pub struct Failure {
+    /// Everything that is wrong, warnings too.
+    pub problems: Vec<Problem>,
+    /// Whether all errors are of upstreams that could not be asked for their schema: the
+    /// configuration may be sound, and a later attempt may succeed.
+    pub only_unreachable: bool,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("schema", &self.schema)
+            .field("routes", &self.routes.all.len())
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks everything, asks upstreams for their schema where the configuration says so, and puts
+/// the ingredients together.
+///
+/// # Errors
+/// Every problem of the configuration, of the descriptors and of the rules.
+pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
+    let Loaded { file, places, mut problems } = loaded;
+    check_listeners(&file, &places, &mut problems);
+    check_upstreams(&file, &places, &mut problems);
+    let rules = Rules::of(&file.services, &places, &mut problems);
+    let errors_before = count_errors(&problems);
+
+    let automatic = rules.clone();
+    let auto_map = move |method: &str| automatic.maps_automatically(method);
+    let gathered = sources::gather(&file, &places, auto_map, &mut problems).await;
+    let only_unreachable = gathered.unreachable && errors_before == 0;
+    let Some(schema) = gathered.schema else {
+        return Err(Failure { problems: in_order(problems), only_unreachable });
+    };
+
+    let routes = routes::compile(&schema, &mut problems);
+    let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    warn_of_nothing(&schema, &mut problems);
+    let problems = in_order(problems);
+    match routes {
+        Some(routes) if count_errors(&problems) == 0 => {
+            let schema = Arc::new(schema);
+            Ok(Prepared { file, schema, methods, routes, warnings: problems })
+        }
+        _ => Err(Failure { problems, only_unreachable: false }),
+    }
+}
+
+fn count_errors(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.is_error()).count()
+}
+
+/// The problems in the order of files and lines.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|one, other| {
+        let place = |problem: &Problem| (problem.place.file.clone(), problem.place.line);
+        place(one).cmp(&place(other))
+    });
+    problems
+}
+
+fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
+    for (index, listen) in file.listen.iter().enumerate() {
+        let same = |other: &&super::Listen| **other == *listen && listen.address.0.port() != 0;
+        if file.listen[..index].iter().any(|other| same(&other)) {
+            let path = join_key(&join_index("listen", index), "address");
+            let message = format!("`{}` stands here twice", listen.address);
+            problems.push(places.settle(Problem::error(path, message).mend("take one away")));
+        }
+    }
+    if file.admin.is_some() {
+        let message = "the operator's port is not served yet, so nothing listens there";
+        problems.push(places.settle(Problem::warning("admin", message)));
+    }
+    if let Err(error) =
+        crate::observe::subscriber(&file.observe(), false, std::io::sink, std::io::sink)
+    {
+        let error = error.to_string();
+        let (message, mend) = error.split_once("; ").unwrap_or((&error, ""));
+        problems.push(places.settle(Problem::error("log", message).mend(mend)));
+    }
+}
+
+fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
+    for (name, settings) in &file.upstreams {
+        let base = join_key("upstreams", name);
+        // Made for its problems alone; nothing is connected.
+        let Err(found) = Cluster::new(name, settings, 1) else { continue };
+        problems.extend(found.into_iter().map(|mut problem| {
+            problem.place.path = join_path(&base, &problem.place.path);
+            places.settle(problem)
+        }));
+    }
+}
+
+fn join_path(base: &str, inside: &str) -> String {
+    if inside.is_empty() { base.to_owned() } else { format!("{base}.{inside}") }
+}
+
+fn warn_of_nothing(schema: &Schema, problems: &mut Vec<Problem>) {
+    if schema.services().is_empty() {
+        let problem = Problem::warning("schema", "the schema has no service, so nothing is served");
+        problems.push(problem.mend("name sources that declare one"));
+    }
+}

@@ -1,0 +1,163 @@
+//! The schema from the sources that the configuration names.
+
+use tonic::transport::{Certificate, ClientTlsConfig, Identity};
+
+use super::{
+    File, Source,
+    places::{Places, join_index, join_key},
+};
+use crate::{
+    problem::Problem,
+    schema::{Schema, SchemaBuilder},
+    upstream::{self, reflection},
+};
+
+/// What came of the sources.
+pub(super) struct Gathered {
+    /// None if there are errors.
+    pub(super) schema: Option<Schema>,
+    /// Whether an upstream that was to be asked could not be.
+    pub(super) unreachable: bool,
+}
+
+/// Reads all sources, asks the upstreams among them, and puts the schema together.
+pub(super) async fn gather(
+    file: &File,
+    places: &Places,
+    auto_map: impl Fn(&str) -> bool + Send + 'static,
+    problems: &mut Vec<Problem>,
+) -> Gathered {
+    let before = problems.len();
+    let mut unreachable = false;
+    let mut builder = Schema::builder();
+    for (index, source) in file.sources().iter().enumerate() {
+        let path = join_index("schema", index);
+        builder = match source {
+            Source::Reflection { upstream, .. } => {
+                let Some(settings) = file.upstreams.get(upstream) else {
+                    if !places.knows(&join_key("upstreams", upstream)) {
+                        let path = join_key(&path, "reflection");
+                        problems.push(places.settle(unknown_upstream(&path, upstream, file)));
+                    }
+                    continue;
+                };
+                match ask(upstream, settings).await {
+                    Ok(reflected) => {
+                        problems.extend(undescribed(upstream, &reflected));
+                        builder.add_files(upstream, &reflected.files)
+                    }
+                    Err(problem) => {
+                        unreachable = true;
+                        problems.push(places.settle(problem));
+                        builder
+                    }
+                }
+            }
+            source => add_file(builder, source, &path, places, problems),
+        };
+    }
+    let sound = !problems[before..].iter().any(Problem::is_error);
+    let (schema, found) = builder.auto_map(auto_map).build();
+    // What is missing because a source could not be read is no finding of its own.
+    if sound {
+        problems.extend(found);
+    } else {
+        problems.extend(found.into_iter().filter(|problem| problem.place.file.is_some()));
+    }
+    Gathered { schema: schema.filter(|_| sound), unreachable }
+}
+
+fn add_file(
+    builder: SchemaBuilder,
+    source: &Source,
+    path: &str,
+    places: &Places,
+    problems: &mut Vec<Problem>,
+) -> SchemaBuilder {
+    let (key, file, is_folder) = match source {
+        Source::DescriptorSet(file) => ("descriptor_set", file, false),
+        Source::Rules(file) => ("rules", file, false),
+        Source::Protos(folder) => ("protos", folder, true),
+        Source::Reflection { .. } => return builder,
+    };
+    let what = if is_folder { "folder" } else { "file" };
+    if if is_folder { file.is_dir() } else { file.is_file() } {
+        return match source {
+            Source::DescriptorSet(file) => builder.add_descriptor_file(file),
+            Source::Protos(folder) => builder.add_proto_folder(folder),
+            _ => builder.add_rules_file(file),
+        };
+    }
+    let message = if file.exists() {
+        format!("`{}` is not a {what}", file.display())
+    } else {
+        format!("there is no {what} `{}`", file.display())
+    };
+    let mend = "relative paths start at the folder of the configuration file";
+    problems.push(places.settle(Problem::error(join_key(path, key), message).mend(mend)));
+    builder
+}
+
+/// The problem of a name that no upstream has.
+pub(super) fn unknown_upstream(path: &str, name: &str, file: &File) -> Problem {
+    let known: Vec<_> = file.upstreams.keys().map(String::as_str).collect();
+    if known.is_empty() {
+        let mend = format!("add `upstreams: {{ {name}: {{ endpoints: [http://host:port] }} }}`");
+        return Problem::error(path, format!("no upstream is named `{name}`")).mend(mend);
+    }
+    super::wording::unknown(path, "upstream", name, &known)
+}
+
+/// Asks the endpoints in turn until one answers.
+async fn ask(name: &str, settings: &upstream::Settings) -> Result<reflection::Reflected, Problem> {
+    let path = join_key("upstreams", name);
+    let mut last = Problem::error(&*path, "there is no endpoint to ask for its schema");
+    for endpoint in &settings.endpoints {
+        let url = match endpoint.contains("://") {
+            true => endpoint.clone(),
+            false => format!("http://{endpoint}"),
+        };
+        let tls = tls(settings.tls.as_ref()).map_err(|message| Problem::error(&*path, message))?;
+        let asked = match reflection::channel(&url, Some(tls)) {
+            Ok(channel) => reflection::fetch(channel, reflection::Bounds::default()).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(reflected) => return Ok(reflected),
+            Err(error) => {
+                let message = format!("asking `{endpoint}` for its schema: {error}");
+                let mend = "start it with reflection, or give a descriptor set or .proto sources";
+                last = Problem::error(&*path, message).mend(mend);
+            }
+        }
+    }
+    Err(last)
+}
+
+fn tls(settings: Option<&upstream::Tls>) -> Result<ClientTlsConfig, String> {
+    let read = |path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| format!("`{}` can't be read: {error}", path.display()))
+    };
+    let mut tls = ClientTlsConfig::new();
+    let Some(settings) = settings else { return Ok(tls.with_enabled_roots()) };
+    tls = match &settings.ca {
+        Some(path) => tls.ca_certificate(Certificate::from_pem(read(path)?)),
+        None => tls.with_enabled_roots(),
+    };
+    if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    if let Some(name) = &settings.server_name {
+        tls = tls.domain_name(name);
+    }
+    Ok(tls)
+}
+
+fn undescribed(upstream: &str, reflected: &reflection::Reflected) -> Option<Problem> {
+    let names = &reflected.undescribed;
+    (!names.is_empty()).then(|| {
+        let message = format!("it lists services that it doesn't describe: {}", names.join(", "));
+        Problem::warning(join_key("upstreams", upstream), message)
+            .mend("give their descriptors in `schema`")
+    })
+}

@@ -53,7 +53,7 @@ struct Own {
 struct Part {
     keys: BTreeSet<String>,
     schema: fn(&mut SchemaGenerator) -> Schema,
-    check: fn(&mut Value, &str, &Places, &mut Vec<Problem>),
+    check: fn(&mut Value, &str, &mut Places, &mut Vec<Problem>),
 }
 
 struct Parts {
@@ -103,7 +103,12 @@ impl Part {
 
 impl Written {
     /// Reports unknown keys and values that don't fit, and takes them out.
-    pub(super) fn check(&mut self, selector: &str, places: &Places, problems: &mut Vec<Problem>) {
+    pub(super) fn check(
+        &mut self,
+        selector: &str,
+        places: &mut Places,
+        problems: &mut Vec<Problem>,
+    ) {
         let base = join_key("services", selector);
         for part in PARTS.all() {
             let before = part.select(&self.0);

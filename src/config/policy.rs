@@ -102,6 +102,11 @@ impl Part {
 }
 
 impl Written {
+    /// A policy that comes from no file, key by key.
+    pub fn of<const N: usize>(keys: [(&str, Value); N]) -> Self {
+        Self(keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
     /// Reports unknown keys and values that don't fit, and takes them out.
     pub(super) fn check(
         &mut self,

@@ -38,7 +38,7 @@ pub use self::{
     json_schema::json_schema,
     limits::Limits,
     places::Places,
-    policy::Policy,
+    policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},
     resolve::Resolved,
     routes::{Route, Routes},

@@ -220,7 +220,7 @@ async fn unread_small_messages_do_not_end_the_connection() {
             for _ in 0..COUNT {
                 stream.send_data(frame(b"x"), false).unwrap();
                 sent.fetch_add(1, SeqCst);
-                if sent.load(SeqCst) % 100 == 0 {
+                if sent.load(SeqCst).is_multiple_of(100) {
                     tokio::task::yield_now().await;
                 }
             }

@@ -8,6 +8,7 @@ mod http2;
 mod json;
 mod limits;
 mod metadata;
+mod python;
 mod routing;
 mod streams;
 mod upstream_trouble;

@@ -76,5 +76,9 @@ impl Runtime {
 
 fn method_policy(resolved: &Resolved) -> MethodPolicy {
     let policy = &*resolved.policy;
-    MethodPolicy { json: policy.transcode.clone(), rest: policy.rest.clone(), limits: policy.limits }
+    MethodPolicy {
+        json: policy.transcode.clone(),
+        rest: policy.rest.clone(),
+        limits: policy.limits,
+    }
 }

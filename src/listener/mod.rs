@@ -8,7 +8,7 @@ mod activity;
 mod connection;
 
 use std::{
-    io,
+    fmt, io,
     net::{SocketAddr, TcpListener},
     sync::Arc,
     thread,
@@ -69,6 +69,23 @@ pub struct BindError {
     pub address: SocketAddr,
     /// Why not.
     pub source: io::Error,
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, source } = self;
+        write!(f, "can't listen on {address}: {source}")?;
+        if source.kind() == io::ErrorKind::AddrInUse {
+            f.write_str("; stop what listens there, or choose another address")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for BindError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.source)
+    }
 }
 
 impl Server {

@@ -25,8 +25,6 @@ mod number;
 mod plan;
 mod reader;
 mod settings;
-mod stub;
-pub use stub::*;
 mod time;
 mod writer;
 

@@ -180,7 +180,7 @@ impl Binding {
                 fault::check_no_body(body)?;
                 return Ok(Bytes::copy_from_slice(tail));
             }
-            RequestShape::Message | RequestShape::Field(_) if content == Content::Form => {
+            RequestShape::Message | RequestShape::Field(_) if is_form(content, body) => {
                 let mut wire = Vec::with_capacity(body.len() + tail.len());
                 self.form(body, &mut wire)?;
                 return self.weave(wire, tail);
@@ -277,4 +277,10 @@ impl Binding {
             _ => http_body::read(message),
         }
     }
+}
+
+/// Whether the body is a form. Tools such as curl say so of JSON too unless told otherwise; no
+/// field's name begins like JSON does.
+fn is_form(content: Content, body: &[u8]) -> bool {
+    content == Content::Form && !matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
 }

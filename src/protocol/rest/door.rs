@@ -145,8 +145,9 @@ fn check_content(binding: &Binding, head: &Parts, body: &Incoming) -> Result<Con
     let takes = match binding.request {
         RequestShape::Nothing | RequestShape::RawWhole | RequestShape::RawField(_) => None,
         _ if binding.method.client_streaming => match content {
-            Content::Json | Content::Lines | Content::Sequence => None,
-            _ => Some("application/json, application/x-ndjson, application/json-seq"),
+            // A form may be JSON: see `binding`.
+            Content::Json | Content::Lines | Content::Sequence | Content::Form => None,
+            Content::Other => Some("application/json, application/x-ndjson, application/json-seq"),
         },
         _ => match content {
             Content::Json | Content::Form => None,

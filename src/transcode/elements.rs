@@ -1,75 +1,82 @@
-//! The elements of a stream of JSON, found while its bytes arrive.
+//! The elements of a stream of JSON, found as its bytes come in.
 //!
 //! ```text
-//! array      [{"a":1}, {"a":2}]          two elements
-//! lines      {"a":1}\n{"a":2}\n          NDJSON: two elements
-//! sequence   ␞{"a":1}\n␞{"a":2}\n        RFC 7464: two elements
+//!     array     [{"a":1}, {"a":2}]          one JSON array
+//!     lines     {"a":1}\n{"a":2}\n          NDJSON: a value a line
+//!     records   RS {"a":1}\n RS {"a":2}\n   RFC 7464: a value behind each record separator
 //! ```
 //!
-//! Only the borders are found here; whether an element is proper JSON shows when it is read. An
-//! element that lies in one chunk is a slice of it, so that only those across a border are copied,
-//! and no more than one unfinished element is ever held.
+//! Only the borders between elements are found here: brackets and quotes are followed, everything
+//! else is left to whoever reads the element. Chunks may end anywhere. An element that lies within
+//! one chunk is a slice of it; only one that spans chunks is copied.
 
-use std::fmt;
+use std::{collections::VecDeque, fmt};
 
 use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memchr2};
 
-/// How the elements are laid out.
+/// How elements are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ElementsKind {
+pub enum Framing {
     /// One JSON array.
     Array,
-    /// One element a line; blank lines are skipped.
+    /// A value a line; blank lines count for nothing.
     Lines,
-    /// RFC 7464: a record separator (0x1E) before each element.
-    Sequence,
+    /// A value behind each record separator (RFC 7464).
+    Records,
+    /// An array if the first byte is `[`, records if it is a record separator, else lines.
+    Detect,
 }
 
-/// Finds elements in chunks of bytes.
-#[derive(Debug)]
+/// Finds the elements in a stream of bytes.
 pub struct Elements {
-    kind: ElementsKind,
+    framing: Framing,
     limit: usize,
-    /// What was pushed and not scanned yet; its first byte is the stream's byte `offset`.
-    chunk: Bytes,
-    offset: usize,
-    /// The begin of an element whose end has not come yet.
-    carry: BytesMut,
+    chunks: VecDeque<Bytes>,
+    /// Where in the first chunk the search goes on.
+    pos: usize,
+    /// What earlier chunks held of the element that is open.
+    partial: BytesMut,
+    /// How many bytes of the stream are gone.
+    offset: u64,
     state: State,
     ended: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
-    /// Before the array's bracket or the first record separator.
+    /// Before the array, or before the first separator.
     Start,
-    /// Where an element may begin; `first` if the array may also end here.
-    Between { first: bool },
-    /// In an object or array so deep, 1 being its outermost.
-    Nested(u32),
-    /// In a string at this depth (0: the element is a string itself).
-    Text(u32),
-    /// Behind a backslash in a string.
-    Escape(u32),
-    /// In a number or a word.
-    Word,
-    /// In a line or record.
-    Record,
-    /// Behind an array's element.
+    /// Behind `[`: an element or `]`.
+    First,
+    /// Behind `,`: an element.
+    Next,
+    /// Inside an element.
+    Inside(Inside),
+    /// Behind an element of an array: `,` or `]`.
     After,
     /// Behind the array.
     Done,
 }
 
-/// Bytes that are no stream of elements.
+/// How far an element of an array is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Inside {
+    /// How many brackets and braces are open.
+    depth: u32,
+    in_string: bool,
+    escaped: bool,
+}
+
+const OUTSIDE: Inside = Inside { depth: 0, in_string: false, escaped: false };
+
+/// A stream that isn't what its framing says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ElementsError {
     /// What is wrong, a sentence without a full stop.
-    pub message: String,
+    pub message: &'static str,
     /// The byte of the stream where it shows, from 0.
-    pub offset: usize,
-    /// Whether an element is over the limit, rather than the bytes being wrong.
+    pub offset: u64,
+    /// Whether an element is larger than the limit.
     pub too_large: bool,
 }
 
@@ -81,321 +88,298 @@ impl fmt::Display for ElementsError {
 
 impl std::error::Error for ElementsError {}
 
-/// What a step of the scan found in the chunk.
-enum Step {
-    /// Nothing yet; go on behind this many bytes, which belong to no element.
-    Skip(usize),
-    /// The element goes on to the chunk's end.
-    Partial,
-    /// The element ends before this byte.
-    Element(usize),
-}
+const RECORD_SEPARATOR: u8 = 0x1e;
 
 impl Elements {
-    /// Elements laid out like this, each of at most `limit` bytes.
-    pub fn new(kind: ElementsKind, limit: usize) -> Self {
+    /// Elements of at most `limit` bytes.
+    pub fn new(framing: Framing, limit: usize) -> Self {
         Self {
-            kind,
+            framing,
             limit,
-            chunk: Bytes::new(),
+            chunks: VecDeque::new(),
+            pos: 0,
+            partial: BytesMut::new(),
             offset: 0,
-            carry: BytesMut::new(),
-            state: if kind == ElementsKind::Lines {
-                State::Between { first: true }
-            } else {
-                State::Start
-            },
+            state: State::Start,
             ended: false,
         }
     }
 
-    /// Adds a chunk. Call [`Elements::next_element`] until it gives none before the next.
+    /// Adds the next bytes of the stream.
     pub fn push(&mut self, chunk: Bytes) {
-        if self.chunk.is_empty() {
-            self.chunk = chunk;
-        } else {
-            self.chunk = [&self.chunk[..], &chunk].concat().into();
+        if !chunk.is_empty() {
+            self.chunks.push_back(chunk);
         }
     }
 
-    /// Says that no chunk follows.
-    pub fn finish(&mut self) {
+    /// Says that no more bytes come.
+    pub fn end(&mut self) {
         self.ended = true;
     }
 
-    /// The next element; none if it takes more chunks, or if the stream has ended.
+    /// The next element, or nothing until more bytes come; after [`Self::end`], nothing for good.
     ///
     /// # Errors
-    /// The bytes are no such stream, or an element is over the limit.
+    /// What stands between elements does not belong there, an element is too large, or the stream
+    /// ended inside of something. After an error the stream is of no use.
     pub fn next_element(&mut self) -> Result<Option<Bytes>, ElementsError> {
-        while !self.chunk.is_empty() {
-            match self.step()? {
-                Step::Skip(length) => self.advance(length),
-                Step::Partial => {
-                    self.check_size(self.chunk.len())?;
-                    self.carry.extend_from_slice(&self.chunk);
-                    self.advance(self.chunk.len());
-                }
-                Step::Element(length) => {
-                    self.check_size(length)?;
-                    let element = self.take(length);
-                    if !element.trim_ascii().is_empty() {
-                        return Ok(Some(element));
-                    }
-                }
+        loop {
+            let Some(chunk) = self.chunks.front() else { return self.at_end() };
+            if self.pos == chunk.len() {
+                self.offset += chunk.len() as u64;
+                self.chunks.pop_front();
+                self.pos = 0;
+                continue;
+            }
+            let chunk = chunk.clone();
+            if let Some(element) = self.search(&chunk)? {
+                return Ok(Some(element));
             }
         }
-        if self.ended { self.last() } else { Ok(None) }
     }
 
-    fn advance(&mut self, length: usize) {
-        self.chunk = self.chunk.split_off(length);
-        self.offset += length;
-    }
-
-    fn take(&mut self, length: usize) -> Bytes {
-        let end = self.chunk.slice(..length);
-        self.advance(length);
-        if self.carry.is_empty() {
-            return end;
+    /// Goes on in a chunk until an element ends or the chunk does.
+    fn search(&mut self, chunk: &Bytes) -> Result<Option<Bytes>, ElementsError> {
+        while let Some(&byte) = chunk.get(self.pos) {
+            if let State::Inside(inside) = self.state {
+                return self.inside(chunk, inside);
+            }
+            if is_space(byte) {
+                self.pos += 1;
+                continue;
+            }
+            self.between(byte)?;
         }
-        self.carry.extend_from_slice(&end);
-        self.carry.split().freeze()
+        Ok(None)
     }
 
-    fn check_size(&self, more: usize) -> Result<(), ElementsError> {
-        if more <= self.limit.saturating_sub(self.carry.len()) {
-            return Ok(());
+    /// A byte that is no white space and in no element.
+    fn between(&mut self, byte: u8) -> Result<(), ElementsError> {
+        if self.framing == Framing::Detect {
+            self.framing = match byte {
+                b'[' => Framing::Array,
+                RECORD_SEPARATOR => Framing::Records,
+                _ => Framing::Lines,
+            };
         }
-        Err(ElementsError {
-            message: format!("an element is larger than {} bytes", self.limit),
-            offset: self.offset,
-            too_large: true,
-        })
-    }
-
-    /// What is left when the stream has ended.
-    fn last(&mut self) -> Result<Option<Bytes>, ElementsError> {
-        let left = self.carry.split().freeze();
-        match self.state {
-            // A line needs no line feed at the end, nor does a record.
-            State::Record => {
-                self.state = State::Between { first: true };
-                Ok(Some(left).filter(|left| !left.trim_ascii().is_empty()))
+        let next = match (self.state, self.framing, byte) {
+            (State::Start, Framing::Lines, _) => {
+                self.state = State::Inside(OUTSIDE);
+                return Ok(());
             }
-            State::Start | State::Done => Ok(None),
-            State::Between { .. } if self.kind != ElementsKind::Array => Ok(None),
-            _ => Err(self.error(0, "the array ends before its closing `]`")),
-        }
-    }
-
-    fn error(&self, at: usize, message: impl Into<String>) -> ElementsError {
-        ElementsError { message: message.into(), offset: self.offset + at, too_large: false }
-    }
-
-    fn step(&mut self) -> Result<Step, ElementsError> {
-        match (self.kind, self.state) {
-            (ElementsKind::Lines, _) => Ok(self.record(b'\n')),
-            (ElementsKind::Sequence, State::Record) => Ok(self.record(RECORD_SEPARATOR)),
-            (_, State::Start | State::Between { .. } | State::After | State::Done) => self.border(),
-            (_, state) => Ok(self.inside(state)),
-        }
-    }
-
-    /// A line or record, up to its end mark, which belongs to nobody.
-    fn record(&mut self, mark: u8) -> Step {
-        if self.state != State::Record {
-            // Also skips the mark that ended the line before.
-            if self.chunk[0] == mark {
-                return Step::Skip(1);
+            (State::Start, Framing::Records, RECORD_SEPARATOR) => State::Next,
+            (State::Start, Framing::Records, _) => {
+                return Err(
+                    self.error("expected a record separator (0x1E) before the first record")
+                );
             }
-            self.state = State::Record;
-        }
-        match memchr(mark, &self.chunk) {
-            Some(end) => {
-                self.state = State::Between { first: false };
-                Step::Element(end)
+            (State::Next, Framing::Records, RECORD_SEPARATOR) => State::Next,
+            (State::Next, Framing::Records, _) => {
+                self.state = State::Inside(OUTSIDE);
+                return Ok(());
             }
-            None => Step::Partial,
-        }
-    }
-
-    /// Between elements: white space, and what the layout has there.
-    fn border(&mut self) -> Result<Step, ElementsError> {
-        let Some(at) = self.chunk.iter().position(|byte| !is_space(*byte)) else {
-            return Ok(Step::Skip(self.chunk.len()));
-        };
-        let byte = self.chunk[at];
-        let next = match (self.kind, self.state, byte) {
-            (ElementsKind::Sequence, _, RECORD_SEPARATOR) => State::Record,
-            (ElementsKind::Sequence, ..) => {
-                return Err(self.error(at, "a record begins with the byte 0x1E, and this is none"));
-            }
-            (_, State::Start, b'[') => State::Between { first: true },
-            (_, State::Start, _) => {
-                let message = "a stream of messages is a JSON array and begins with `[`; \
-                               send one message a line as application/x-ndjson otherwise";
-                return Err(self.error(at, message));
-            }
-            (_, State::Between { first: true } | State::After, b']') => State::Done,
-            (_, State::After, b',') => State::Between { first: false },
-            (_, State::After, _) => {
-                return Err(self.error(at, "expected `,` or `]` behind an element"));
-            }
-            (_, State::Done, _) => {
-                return Err(self.error(at, "nothing may follow the array's closing `]`"));
-            }
+            (State::Start, _, b'[') => State::First,
+            (State::Start, ..) => return Err(self.error("expected '[', the start of an array")),
+            (State::First, _, b']') | (State::After, _, b']') => State::Done,
+            (State::After, _, b',') => State::Next,
+            (State::After, ..) => return Err(self.error("expected ',' or ']' after an element")),
+            (State::Done, ..) => return Err(self.error("unexpected data after the array")),
             (_, _, b',' | b']' | b'}' | b':') => {
-                return Err(self.error(at, "expected an element"));
+                return Err(self.error("expected an element of the array"));
             }
             _ => {
-                // The element's own first byte is scanned with it.
-                self.state = State::Nested(0);
-                return Ok(Step::Skip(at));
+                self.state = State::Inside(OUTSIDE);
+                return Ok(());
             }
         };
         self.state = next;
-        Ok(Step::Skip(at + 1))
+        self.pos += 1;
+        Ok(())
     }
 
-    /// In an array's element, up to its end.
-    fn inside(&mut self, mut state: State) -> Step {
-        let chunk = &self.chunk;
-        let mut at = 0;
-        let found = loop {
-            let Some(&byte) = chunk.get(at) else { break None };
-            state = match (state, byte) {
-                (State::Escape(depth), _) => State::Text(depth),
-                (State::Text(depth), _) => match memchr2(b'"', b'\\', &chunk[at..]) {
-                    None => break None,
-                    Some(offset) => {
-                        at += offset;
-                        match (chunk[at], depth) {
-                            (b'\\', _) => State::Escape(depth),
-                            (_, 0) => break Some(at + 1),
-                            _ => State::Nested(depth),
-                        }
-                    }
-                },
-                (State::Word, b',' | b']') => break Some(at),
-                (State::Word, _) if is_space(byte) => break Some(at),
-                (State::Word, _) => State::Word,
-                (State::Nested(depth), b'"') => State::Text(depth),
-                (State::Nested(depth), b'{' | b'[') => State::Nested(depth.saturating_add(1)),
-                (State::Nested(0 | 1), b'}' | b']') => break Some(at + 1),
-                (State::Nested(depth), b'}' | b']') => State::Nested(depth - 1),
-                (State::Nested(0), _) => State::Word,
-                (state, _) => state,
-            };
-            at += 1;
+    /// Goes on inside an element, which began here or in an earlier chunk.
+    fn inside(
+        &mut self,
+        chunk: &Bytes,
+        mut inside: Inside,
+    ) -> Result<Option<Bytes>, ElementsError> {
+        let start = self.pos;
+        let rest = &chunk[start..];
+        let end = match self.framing {
+            Framing::Lines => memchr::memchr(b'\n', rest),
+            Framing::Records => memchr::memchr(RECORD_SEPARATOR, rest),
+            _ => inside.find_end(rest, !self.partial.is_empty()),
         };
-        match found {
-            Some(end) => {
-                self.state = State::After;
-                Step::Element(end)
-            }
-            None => {
-                // A string that goes on was left where its search began.
-                self.state = state;
-                Step::Partial
-            }
+        let length = end.unwrap_or(rest.len());
+        if self.partial.len() + length > self.limit {
+            return Err(ElementsError {
+                too_large: true,
+                ..self.error("an element is larger than the limit")
+            });
         }
+        self.pos += length;
+        if end.is_none() {
+            self.partial.extend_from_slice(rest);
+            self.state = State::Inside(inside);
+            return Ok(None);
+        }
+        self.state = if self.framing == Framing::Lines {
+            State::Start
+        } else if self.framing == Framing::Records {
+            State::Next
+        } else {
+            State::After
+        };
+        if self.partial.is_empty() {
+            return Ok(Some(chunk.slice(start..start + length)));
+        }
+        self.partial.extend_from_slice(&rest[..length]);
+        Ok(Some(self.partial.split().freeze()))
+    }
+
+    /// No bytes are left.
+    fn at_end(&mut self) -> Result<Option<Bytes>, ElementsError> {
+        if !self.ended {
+            return Ok(None);
+        }
+        match (self.state, self.framing) {
+            (State::Inside(_), Framing::Lines | Framing::Records) => {
+                self.state = State::Start;
+                Ok(Some(self.partial.split().freeze()))
+            }
+            (State::Start | State::Done, _) | (_, Framing::Records) => Ok(None),
+            (State::Inside(_), _) => Err(self.error("the stream ends inside an element")),
+            _ => Err(self.error("the stream ends before the ']' of its array")),
+        }
+    }
+
+    #[cold]
+    fn error(&self, message: &'static str) -> ElementsError {
+        ElementsError { message, offset: self.offset + self.pos as u64, too_large: false }
     }
 }
 
-const RECORD_SEPARATOR: u8 = 0x1e;
+impl Inside {
+    /// Where the element ends that goes on here; `begun` if a part of it came before.
+    fn find_end(&mut self, bytes: &[u8], begun: bool) -> Option<usize> {
+        let mut at = 0;
+        while at < bytes.len() {
+            if self.in_string {
+                if std::mem::take(&mut self.escaped) {
+                    at += 1;
+                    continue;
+                }
+                at += memchr::memchr2(b'"', b'\\', &bytes[at..])?;
+                self.escaped = bytes[at] == b'\\';
+                self.in_string = self.escaped;
+                at += 1;
+                if !self.in_string && self.depth == 0 {
+                    return Some(at);
+                }
+                continue;
+            }
+            match bytes[at] {
+                b'"' if self.depth == 0 && (begun || at > 0) => return Some(at),
+                b'"' => self.in_string = true,
+                b'{' | b'[' if self.depth == 0 && (begun || at > 0) => return Some(at),
+                b'{' | b'[' => self.depth += 1,
+                b'}' | b']' if self.depth <= 1 => {
+                    // Of a scalar the bracket ends the array, of an object or array the element.
+                    return Some(at + self.depth as usize);
+                }
+                b'}' | b']' => self.depth -= 1,
+                b',' | b' ' | b'\t' | b'\r' | b'\n' if self.depth == 0 => return Some(at),
+                _ => {}
+            }
+            at += 1;
+        }
+        None
+    }
+}
 
 fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn split(kind: ElementsKind, text: &str, chunk: usize) -> Result<Vec<String>, ElementsError> {
-        let mut elements = Elements::new(kind, 64);
+    /// The elements of a stream that comes in these chunks.
+    fn split(framing: Framing, chunks: &[&[u8]]) -> Result<Vec<String>, ElementsError> {
+        let mut elements = Elements::new(framing, 100);
         let mut found = Vec::new();
-        for piece in text.as_bytes().chunks(chunk) {
-            elements.push(Bytes::copy_from_slice(piece));
+        for chunk in chunks {
+            elements.push(Bytes::copy_from_slice(chunk));
             while let Some(element) = elements.next_element()? {
-                found.push(String::from_utf8(element.to_vec()).unwrap());
+                found.push(String::from_utf8_lossy(&element).trim().to_owned());
             }
         }
-        elements.finish();
+        elements.end();
         while let Some(element) = elements.next_element()? {
-            found.push(String::from_utf8(element.to_vec()).unwrap());
+            found.push(String::from_utf8_lossy(&element).trim().to_owned());
         }
         Ok(found)
     }
 
-    /// Splits the text at every chunk size; the outcome must not depend on it.
-    fn split_everyhow(kind: ElementsKind, text: &str) -> Result<Vec<String>, ElementsError> {
-        let whole = split(kind, text, text.len().max(1));
-        for chunk in 1..=text.len() {
-            assert_eq!(split(kind, text, chunk), whole, "{text:?} in chunks of {chunk}");
-        }
-        whole
-    }
-
     #[test]
-    fn array_gives_its_elements_however_it_is_cut() {
-        let elements = |text| split_everyhow(ElementsKind::Array, text).unwrap();
-        assert_eq!(elements(""), [""; 0]);
-        assert_eq!(elements(" \n[ ] "), [""; 0]);
-        assert_eq!(
-            elements(r#"[{"a":"}]\"\\"},{"b":[1,[2]]}]"#),
-            [r#"{"a":"}]\"\\"}"#, r#"{"b":[1,[2]]}"#]
-        );
-        assert_eq!(
-            elements(r#" [ 1 , "x,]" ,null,[],{} ] "#),
-            ["1", r#""x,]""#, "null", "[]", "{}"]
-        );
-    }
-
-    #[test]
-    fn array_that_is_none_is_refused_where_it_shows() {
-        for (text, offset) in [
-            ("{}", 0),
-            ("[", 1),
-            ("[{}", 3),
-            (r#"[{"a"#, 4),
-            ("[1", 2),
-            ("[1,", 3),
-            ("[,1]", 1),
-            ("[1,]", 3),
-            ("[1 2]", 3),
-            ("[] x", 3),
-            ("[}", 1),
-        ] {
-            let error = split_everyhow(ElementsKind::Array, text).unwrap_err();
-            assert_eq!(error.offset, offset, "{text}: {error}");
-            assert!(!error.too_large);
-        }
-    }
-
-    #[test]
-    fn lines_and_records_need_no_end_mark_after_the_last() {
-        let lines = |text| split_everyhow(ElementsKind::Lines, text).unwrap();
-        assert_eq!(lines("{\"a\":1}\n\r\n\n[2]"), ["{\"a\":1}", "[2]"]);
-        assert_eq!(lines("\n"), [""; 0]);
-        let records = |text| split_everyhow(ElementsKind::Sequence, text);
-        assert_eq!(records("\u{1e}{}\n\u{1e}1\n").unwrap(), ["{}\n", "1\n"]);
-        assert_eq!(records("").unwrap(), [""; 0]);
-        assert_eq!(records("{}").unwrap_err().offset, 0);
-    }
-
-    #[test]
-    fn element_over_the_limit_is_refused_before_it_is_whole() {
-        let long = "x".repeat(65);
-        for (kind, text) in [
-            (ElementsKind::Array, format!("[\"{long}")),
-            (ElementsKind::Lines, long.clone()),
-            (ElementsKind::Sequence, format!("\u{1e}{long}")),
-        ] {
-            for chunk in [1, 7, 1000] {
-                assert!(split(kind, &text, chunk).unwrap_err().too_large, "{kind:?} {chunk}");
+    fn streams_cut_at_each_byte_have_the_same_elements() {
+        let elements = [r#"{"a":"]},[\"\\"}"#, "[1,[2]]", "\"x,\\\"\"", "-1e5", "null", "{}"];
+        let streams = [
+            (Framing::Array, format!(" [ {} ] \n", elements.join(" ,\n"))),
+            (Framing::Array, format!("[{}]", elements.join(","))),
+            (Framing::Lines, format!("\n{}", elements.join("\r\n\n"))),
+            (Framing::Records, format!("\x1e{}\n", elements.join("\n\x1e\x1e"))),
+        ];
+        for (framing, stream) in streams {
+            let bytes = stream.as_bytes();
+            for cut in 0..bytes.len() {
+                for framing in [framing, Framing::Detect] {
+                    let found = split(framing, &[&bytes[..cut], &bytes[cut..]]).unwrap();
+                    assert_eq!(found, elements, "{stream} at {cut}");
+                }
             }
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            assert_eq!(split(framing, &single).unwrap(), elements);
+        }
+    }
+
+    #[test]
+    fn empty_streams_have_no_elements() {
+        for framing in [Framing::Array, Framing::Lines, Framing::Records, Framing::Detect] {
+            assert!(split(framing, &[b"", b" \n "]).unwrap().is_empty());
+        }
+        assert!(split(Framing::Array, &[b" [", b"\n] "]).unwrap().is_empty());
+    }
+
+    #[test]
+    fn broken_arrays_say_where() {
+        for (stream, message, offset) in [
+            ("[1", "the stream ends inside an element", 2),
+            ("[1 ", "the stream ends before the ']' of its array", 3),
+            ("[", "the stream ends before the ']' of its array", 1),
+            ("[1,", "the stream ends before the ']' of its array", 3),
+            ("[{} {}]", "expected ',' or ']' after an element", 4),
+            ("[1\"a\"]", "expected ',' or ']' after an element", 2),
+            ("[,1]", "expected an element of the array", 1),
+            ("[1,]", "expected an element of the array", 3),
+            ("[1] 2", "unexpected data after the array", 4),
+            ("{}", "expected '[', the start of an array", 0),
+        ] {
+            let error = split(Framing::Array, &[stream.as_bytes()]).unwrap_err();
+            assert_eq!((error.message, error.offset), (message, offset), "{stream}");
+        }
+    }
+
+    #[test]
+    fn elements_past_the_limit_are_refused_wherever_the_chunks_end() {
+        let long = "x".repeat(101);
+        for framing in [Framing::Lines, Framing::Array] {
+            let stream =
+                if framing == Framing::Array { format!("[\"{long}\"]") } else { long.clone() };
+            let chunks: Vec<&[u8]> = stream.as_bytes().chunks(7).collect();
+            assert!(split(framing, &chunks).unwrap_err().too_large);
+            assert!(split(framing, &[stream.as_bytes()]).unwrap_err().too_large);
         }
     }
 }

@@ -22,19 +22,26 @@ mod keyset;
 mod locate;
 mod names;
 mod number;
+mod parameters;
 mod plan;
 mod reader;
 mod settings;
+mod slot;
+mod status;
+mod text_value;
 mod time;
 mod writer;
 
 use std::cell::Cell;
 
-pub use elements::{Elements, ElementsError, ElementsKind};
+pub use elements::{Elements, ElementsError, Framing};
 pub use error::{JsonError, WireError};
+pub use parameters::{Fault, Given, ParameterError, Parameters};
 
 pub use plan::{Plan, Plans};
 pub use settings::{DEFAULT_DEPTH, EmitDefaults, MAX_DEPTH, Settings, UnknownFields};
+pub use slot::{Slot, SlotError};
+pub use status::status_to_json;
 
 use error::Step;
 use reader::Reader;

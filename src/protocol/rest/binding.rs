@@ -9,7 +9,7 @@
 //! A request is woven on the wire: the body's bytes, then the query's, then the path's. Protobuf
 //! lets the last value of a field win and merges messages, so the path has the last word.
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use bytes::Bytes;
 
@@ -24,7 +24,7 @@ use crate::{
     exchange::Limits,
     route::{self, Captures},
     schema::Method,
-    transcode::{self, ParameterError, Parameters, Plan, Plans, Slot},
+    transcode::{self, Fault, Given, ParameterError, Parameters, Plan, Plans, Slot},
 };
 
 /// A rule, compiled.
@@ -40,18 +40,11 @@ pub(super) struct Binding {
     pub(super) output: Plan,
     pub(super) request: RequestShape,
     pub(super) response: ResponseShape,
-    /// What each variable of the template sets, in the template's order.
-    pub(super) variables: Box<[Variable]>,
-}
-
-/// A variable of a template, bound to a field.
-pub(super) struct Variable {
-    /// Writes a value to the field.
-    pub(super) slot: Slot,
-    /// The field's path as the template has it.
-    pub(super) field_path: String,
-    /// The field numbers on the way to it.
-    pub(super) numbers: Box<[u32]>,
+    /// The fields that no query parameter sets: what each variable of the template binds, in the
+    /// template's order, and then what the body fills.
+    pub(super) bound: Box<[Slot]>,
+    /// The field numbers on the way to the field of each variable.
+    pub(super) numbers: Box<[Box<[u32]>]>,
 }
 
 /// What the body of a request becomes.
@@ -74,8 +67,6 @@ pub(super) struct BodyField {
     pub(super) place: u32,
     /// Its number on the wire.
     pub(super) number: u32,
-    /// Its names, proto and JSON.
-    pub(super) names: [String; 2],
     /// The plan of its message, if it is a single one: what a form fills.
     pub(super) plan: Option<Plan>,
 }
@@ -105,63 +96,55 @@ impl Binding {
     ) -> Result<Vec<u8>, Error> {
         let mut tail = Vec::new();
         if let Some(query) = query.filter(|query| !query.is_empty()) {
-            self.query(query, &mut tail)?;
+            let captured = |place: usize| captures.as_slice().get(place)?.decode().ok();
+            let kind = "query parameter";
+            self.parameters(&self.input, &self.bound, query, kind, captured, &mut tail)?;
         }
-        let query_ends = tail.len();
-        for (variable, capture) in self.variables.iter().zip(captures.as_slice()) {
+        for (slot, capture) in self.bound.iter().zip(captures.as_slice()) {
             let value = capture.decode().map_err(|error| fault::path_encoding(&error))?;
-            let set = variable.slot.write(&value, &mut tail);
-            set.map_err(|error| fault::parameter(&error, "path parameter"))?;
+            let written = slot.write(&value, &mut tail);
+            written.map_err(|error| fault::parameter(&error, "path parameter"))?;
         }
-        let (query, path) = tail.split_at(query_ends);
-        self.check_collision(query, path)?;
         Ok(tail)
     }
 
-    fn query(&self, query: &str, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut parameters = Parameters::new(&self.input, out);
-        for pair in route::pairs(query) {
+    /// Sets the fields that a query or form names. `captured` gives the path's own value of a
+    /// variable.
+    fn parameters<'c>(
+        &self,
+        plan: &Plan,
+        bound: &[Slot],
+        text: &str,
+        kind: &str,
+        captured: impl Fn(usize) -> Option<Cow<'c, str>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
+        let mut parameters = Parameters::new(plan, bound);
+        for pair in route::pairs(text) {
             let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
-            let set = if self.takes_no_parameter(&name) {
-                Err(ParameterError::unknown(&name))
-            } else {
-                parameters.set(&name, &value)
-            };
-            match set {
-                Err(error) if error.is_unknown() && self.ignores(&name) => {}
-                set => set.map_err(|error| fault::parameter(&error, "query parameter"))?,
+            match parameters.set(&name, &value, out) {
+                Ok(Given::Written) => {}
+                Ok(Given::Bound(place)) if place < self.numbers.len() => {
+                    let differs = || {
+                        let path = captured(place);
+                        path.is_some_and(|path| !bound[place].is_same(&path, &value))
+                    };
+                    if self.settings.on_collision == OnCollision::Reject && differs() {
+                        return Err(fault::collision(bound[place].name()));
+                    }
+                }
+                Ok(Given::Bound(_)) if self.ignores(&name) => {}
+                Ok(Given::Bound(_)) => return Err(fault::in_body(&name)),
+                Err(ParameterError { fault: Fault::Unknown, .. }) if self.ignores(&name) => {}
+                Err(error) => return Err(fault::parameter(&error, kind)),
             }
         }
         Ok(())
     }
 
-    /// Whether the body takes the field that a parameter names, or all of them.
-    fn takes_no_parameter(&self, name: &str) -> bool {
-        let first = name.split(['.', '[']).next().unwrap_or(name);
-        match &self.request {
-            RequestShape::Message | RequestShape::RawWhole => true,
-            RequestShape::Field(field) | RequestShape::RawField(field) => {
-                field.names.iter().any(|own| own == first)
-            }
-            RequestShape::Nothing => false,
-        }
-    }
-
     fn ignores(&self, name: &str) -> bool {
         self.settings.unknown_parameters == UnknownParameters::Ignore
             || self.settings.ignored_parameters.iter().any(|ignored| ignored == name)
-    }
-
-    /// Refuses other values for what the path binds, where the policy asks for that.
-    fn check_collision(&self, given: &[u8], path: &[u8]) -> Result<(), Error> {
-        if self.settings.on_collision == OnCollision::Path || given.is_empty() {
-            return Ok(());
-        }
-        let mut variables = self.variables.iter();
-        match variables.find(|one| collision::differs(given, path, &one.numbers)) {
-            Some(variable) => Err(fault::collision(&variable.field_path)),
-            None => Ok(()),
-        }
     }
 
     /// The message of a body that is gathered whole, and of path and query.
@@ -208,8 +191,14 @@ impl Binding {
         self.weave(wire, tail)
     }
 
+    /// A body's wire bytes, and behind them those of path and query.
     fn weave(&self, mut wire: Vec<u8>, tail: &[u8]) -> Result<Bytes, Error> {
-        self.check_collision(&wire, tail)?;
+        if self.settings.on_collision == OnCollision::Reject {
+            let mut numbers = self.numbers.iter();
+            if let Some(place) = numbers.position(|one| collision::differs(&wire, tail, one)) {
+                return Err(fault::collision(self.bound[place].name()));
+            }
+        }
         wire.extend_from_slice(tail);
         Ok(wire.into())
     }
@@ -217,28 +206,18 @@ impl Binding {
     /// The wire bytes of a form: like a query's, but for what the body fills.
     fn form(&self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let form = std::str::from_utf8(body).map_err(|_| fault::form_encoding())?;
+        let kind = "form field";
         match &self.request {
             RequestShape::Field(field) => {
                 let Some(plan) = &field.plan else { return Err(fault::form_into_no_message()) };
                 let mut inner = Vec::with_capacity(body.len());
-                self.form_into(plan, form, &mut inner)?;
+                self.parameters(plan, &[], form, kind, |_| None, &mut inner)?;
                 http_body::write_field(field.number, &inner, out);
                 Ok(())
             }
-            _ => self.form_into(&self.input, form, out),
+            // Of what the path binds, the path's value comes behind the form's.
+            _ => self.parameters(&self.input, &[], form, kind, |_| None, out),
         }
-    }
-
-    fn form_into(&self, plan: &Plan, form: &str, out: &mut Vec<u8>) -> Result<(), Error> {
-        let mut parameters = Parameters::new(plan, out);
-        for pair in route::pairs(form) {
-            let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
-            match parameters.set(&name, &value) {
-                Err(error) if error.is_unknown() && self.ignores(&name) => {}
-                set => set.map_err(|error| fault::parameter(&error, "form field"))?,
-            }
-        }
-        Ok(())
     }
 
     /// The message of raw bytes, or of a piece of them.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::{
-    binding::{Binding, BodyField, RequestShape, ResponseShape, Variable},
+    binding::{Binding, BodyField, RequestShape, ResponseShape},
     http_body,
 };
 use crate::{
@@ -84,14 +84,15 @@ fn bind(
         plan.ok_or_else(|| problem(format!("type `{}` is not known", descriptor.full_name())))
     };
     let (input, output) = (plan(&method.input)?, plan(&method.output)?);
-    let variables = template.variables().iter().map(|variable| {
+    let mut bound = Vec::new();
+    for variable in template.variables() {
         let field_path = variable.field_path().join(".");
-        let slot = Slot::compile(&input, &field_path)
-            .map_err(|error| problem(format!("variable `{{{field_path}}}`: {error}")))?;
-        let numbers = numbers(method, variable.field_path()).into();
-        Ok(Variable { slot, field_path, numbers })
-    });
-    let variables = variables.collect::<Result<_, _>>()?;
+        let slot = Slot::compile(&input, &field_path);
+        bound.push(slot.map_err(|error| problem(format!("variable `{{{field_path}}}`: {error}")))?);
+    }
+    let numbers = template.variables().iter().map(|one| numbers(method, one.field_path()).into());
+    let request = request_shape(method, rule, plans, &input)?;
+    bound.extend(body_slots(method, &rule.body, &input));
     let binding = Binding {
         method: method.clone(),
         template: rule.template.as_str().into(),
@@ -99,11 +100,12 @@ fn bind(
         settings: policy.rest.clone(),
         limits: policy.limits,
         json: policy.json.clone(),
-        request: request_shape(method, rule, plans, &input)?,
+        request,
         response: response_shape(method, rule, &output)?,
         input,
         output,
-        variables,
+        bound: bound.into(),
+        numbers: numbers.collect(),
     };
     Ok(Bound {
         binding: Arc::new(binding),
@@ -111,6 +113,16 @@ fn bind(
         template,
         origin: rule.origin.clone(),
     })
+}
+
+/// The fields that the body fills, so that no query parameter may.
+fn body_slots(method: &Method, body: &Body, input: &Plan) -> Vec<Slot> {
+    let fields: Vec<_> = match body {
+        Body::None => Vec::new(),
+        Body::Whole => method.input.fields().map(|field| field.name().to_owned()).collect(),
+        Body::Field(name) => vec![name.clone()],
+    };
+    fields.iter().filter_map(|name| Slot::to_field(input, name).ok()).collect()
 }
 
 /// The field numbers on the way to a field that a slot was compiled for.
@@ -149,7 +161,6 @@ fn request_shape(
     let field = BodyField {
         place,
         number: descriptor.number(),
-        names: [descriptor.name().into(), descriptor.json_name().into()],
         plan: message
             .as_ref()
             .filter(|_| !descriptor.is_map())

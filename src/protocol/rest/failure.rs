@@ -14,7 +14,7 @@ use prost::Message;
 use crate::{
     error::Error,
     protocol::{ResponseBody, metadata},
-    transcode::Plans,
+    transcode::{Plans, Settings, status_to_json},
 };
 
 /// An error's response; `problem` asks for `application/problem+json`.
@@ -58,7 +58,8 @@ fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody
 pub(super) fn status_json(error: &Error, plans: &Plans) -> Vec<u8> {
     let details = error.details().iter().map(|detail| (&detail.type_url[..], &detail.value[..]));
     let mut json = Vec::new();
-    plans.status_json(error.code().number(), error.message(), details, &mut json);
+    let code = error.code().number() as i32;
+    status_to_json(plans, &Settings::default(), code, error.message(), details, &mut json);
     json
 }
 

@@ -69,9 +69,14 @@ pub(super) fn parameter_encoding(error: &QueryError) -> Error {
 
 /// `kind` is `query parameter`, `path parameter` or `form field`.
 pub(super) fn parameter(error: &ParameterError, kind: &str) -> Error {
-    let text = error.to_string();
-    let message = format!("{kind} `{}`: {text}", error.name());
-    about_field("bad_parameter", message, error.name(), &text)
+    let ParameterError { name, message: text, .. } = error;
+    about_field("bad_parameter", format!("{kind} `{name}`: {text}"), name, text)
+}
+
+/// A query parameter for a field that only the body fills.
+pub(super) fn in_body(name: &str) -> Error {
+    let text = "the request's body holds it, so no query parameter can set it";
+    about_field("bad_parameter", format!("query parameter `{name}`: {text}"), name, text)
 }
 
 pub(super) fn collision(field_path: &str) -> Error {

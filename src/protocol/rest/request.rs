@@ -27,7 +27,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{MessageStream, Messages},
-    transcode::{Elements, ElementsKind},
+    transcode::{Elements, Framing},
 };
 
 /// The messages of a request whose path and query have become `tail`, wire bytes that follow the
@@ -71,9 +71,9 @@ pub(super) fn messages(
         }),
         RequestShape::Message | RequestShape::Field(_) => {
             let kind = match content {
-                Content::Lines => ElementsKind::Lines,
-                Content::Sequence => ElementsKind::Sequence,
-                _ => ElementsKind::Array,
+                Content::Lines => Framing::Lines,
+                Content::Sequence => Framing::Records,
+                _ => Framing::Array,
             };
             let elements = Elements::new(kind, binding.limits.request_message);
             Messages::stream(Streamed { source, elements, first: true, ended: false })
@@ -217,7 +217,7 @@ impl MessageStream for Streamed {
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     None => {
                         this.ended = true;
-                        this.elements.finish();
+                        this.elements.end();
                     }
                 },
                 Err(error) => return Poll::Ready(Some(Err(fault::elements(&error)))),

@@ -49,7 +49,7 @@ pub(super) struct Writer<'a> {
     indexed: bool,
     /// Whether fields that the plan doesn't know are kept in the index.
     keep_unknown: bool,
-    /// What to do with the value of an Any whose type is unknown.
+    /// Writes the value of an Any as base64 if the second try can't write it as JSON.
     raw_any: bool,
 }
 
@@ -120,10 +120,11 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes the value of an Any as base64 if its type is unknown, in place of failing.
-    pub(super) fn with_raw_any(mut self) -> Self {
+    /// Writes the input, a google.protobuf.Any; if its value can't be written, then as base64.
+    pub(super) fn whole_detail(&mut self) -> Step<()> {
         self.raw_any = true;
-        self
+        let whole = Span { start: 0, end: self.input.len() };
+        self.twice(|writer| writer.any(&[whole]))
     }
 
     /// Writes the whole input as a message.

@@ -48,7 +48,7 @@ fn decode_with_stray_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
 /// The text without `=`, which must make its length a multiple of four if there are any.
 fn unpadded(text: &[u8]) -> Option<&[u8]> {
     let text = match text {
-        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len() % 4 == 0 => rest,
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len().is_multiple_of(4) => rest,
         _ => text,
     };
     (text.len() % 4 != 1).then_some(text)

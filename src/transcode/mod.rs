@@ -32,6 +32,9 @@ mod text_value;
 mod time;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 
 pub use elements::{Elements, ElementsError, Framing};

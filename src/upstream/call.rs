@@ -11,15 +11,13 @@ use http::{
 use tokio::time::Instant;
 
 use super::{
-    endpoint::{Slot, Target},
-    fault::Failure,
+    endpoint::Target,
     frame::Framed,
     pump::{Pump, too_large},
-    reply::{Terms, receive},
 };
 use crate::{
     error::{Code, Error},
-    exchange::{Messages, Metadata, Reply},
+    exchange::{Messages, Metadata},
 };
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -107,24 +105,17 @@ pub(super) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> 
     .with_source(error)
 }
 
-/// Sends the body on an open stream and waits for the reply.
-pub(super) async fn exchange(
-    response: ResponseFuture,
-    mut stream: SendStream<Framed>,
-    body: Body,
-    slot: Slot,
-    terms: Terms,
-) -> Result<Reply, Failure> {
-    let pump = match body {
-        Body::Many(messages) => Some(Pump::start(messages, stream)),
+/// Sends the body on an open stream: one message at once, many as they come.
+pub(super) fn send(body: Body, mut stream: SendStream<Framed>) -> Result<Option<Pump>, Error> {
+    match body {
+        Body::Many(messages) => Ok(Some(Pump::start(messages, stream))),
         Body::One(message) => {
             let frame = Framed::new(message).ok_or_else(too_large)?;
             // A stream that has failed meanwhile tells why when the response is awaited.
             let _ = stream.send_data(frame, true);
-            None
+            Ok(None)
         }
-    };
-    receive(response, pump, slot, terms).await
+    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     balance::{Balance, Kind},
     call::{self, Body},
-    connection::Load,
+    connection::{Load, Opening},
     endpoint::{Lane, Slot, Target},
     fault::{Failure, Fault},
     reply::Terms,
@@ -77,6 +77,12 @@ impl Cluster {
         &self.name
     }
 
+    /// How many connections stand in one lane.
+    #[cfg(test)]
+    pub(super) fn connections(&self, endpoint: usize, worker: usize) -> usize {
+        self.lane(endpoint, worker).connections()
+    }
+
     async fn run(&self, exchange: Exchange) -> Result<Reply, Error> {
         let Exchange { method, metadata, mut messages, deadline, limits, worker, .. } = exchange;
         let terms = Terms {
@@ -121,24 +127,25 @@ impl Cluster {
         for _ in 0..STALE {
             let slot = self.acquire(way).await?;
             call::set_timeout(&mut headers, way.deadline)?;
-            match call::open(&slot, way.path, headers)? {
-                Ok(opened) => {
-                    way.avoid = Some(slot.connection().load.clone());
-                    let journal =
-                        terms.journal.clone().map(|journal| (journal, slot.target().clone()));
-                    let result = call::exchange(opened, body, slot, terms).await;
-                    if let Some((journal, target)) = journal
-                        && !matches!(result, Err(Failure::Unprocessed(_)))
-                    {
-                        let _ = journal.endpoint.set(target.name.clone());
-                    }
-                    return result;
-                }
-                Err(unsent) => {
-                    headers = unsent;
+            let request = call::request(slot.target(), way.path, headers)?;
+            let (response, stream) = match slot.connection().open(request) {
+                Opening::Opened(response, stream) => (response, stream),
+                Opening::Invalid(error) => return Err(call::invalid(error).into()),
+                Opening::Gone(request) => {
+                    headers = request.into_parts().0.headers;
                     slot.retire();
+                    continue;
                 }
+            };
+            way.avoid = Some(slot.connection().load.clone());
+            let journal = terms.journal.clone().map(|journal| (journal, slot.target().clone()));
+            let result = call::exchange(response, stream, body, slot, terms).await;
+            if let Some((journal, target)) = journal
+                && !matches!(result, Err(Failure::Unprocessed(_)))
+            {
+                let _ = journal.endpoint.set(target.name.clone());
             }
+            return result;
         }
         Err(Failure::Final(Error::unavailable(
             "upstream_lost",

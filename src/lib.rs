@@ -18,10 +18,10 @@ pub mod stage;
 
 pub mod upstream;
 
+pub mod observe;
+
 pub mod config;
 
 pub mod listener;
-
-pub mod observe;
 
 pub mod cli;

@@ -1,11 +1,17 @@
 //! `transom serve`: the gateway, until SIGTERM or SIGINT.
 
-use std::{io::Write, net::SocketAddr};
+use std::{io::Write, net::SocketAddr, sync::Arc};
 
 use clap::Args;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Arguments, DONE, FAILED, prepare_or_report, summary::Summary, write};
-use crate::config::Prepared;
+use crate::{
+    config::{File, Prepared, Runtime},
+    gateway::Gateway,
+    listener::{Options, Server},
+    observe,
+};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -47,7 +53,58 @@ impl Serve {
 ///
 /// # Errors
 /// What kept it from serving: a sentence for the operator.
-pub(super) fn start(prepared: Prepared, _ready: impl FnOnce(&[SocketAddr])) -> Result<(), String> {
-    let addresses: Vec<_> = prepared.file.addresses().iter().map(ToString::to_string).collect();
-    Err(format!("this build has no listener and can't serve on {}", addresses.join(", ")))
+pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[SocketAddr])) -> Result<(), String> {
+    observe::init(&prepared.file.observe()).map_err(|error| error.to_string())?;
+    let options = options(&prepared.file);
+    let patience = prepared.file.drain_timeout();
+    let runtime = Runtime::build(prepared, options.workers).map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        problems.join("\n")
+    })?;
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let control = control.map_err(|error| format!("the runtime can't be started: {error}"))?;
+    control.block_on(async {
+        let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
+        let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
+        let server = Server::start(gateway, &options).map_err(|error| error.to_string())?;
+        ready(server.addresses());
+        let signal = stop.asked().await;
+        tracing::info!(signal, patience = ?patience, "draining");
+        let emptied = tokio::select! {
+            emptied = server.drain(patience) => emptied,
+            // Whoever asks twice doesn't want to wait.
+            _ = stop.asked() => false,
+        };
+        if !emptied {
+            tracing::warn!("requests that were still in flight have been cut off");
+        }
+        Ok(())
+    })
+}
+
+fn options(file: &File) -> Options {
+    Options { addresses: file.addresses(), workers: file.worker_count(), ..Options::default() }
+}
+
+/// The signals that ask the program to stop.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    /// Waits for one of them; gives its name.
+    async fn asked(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
 }

@@ -22,8 +22,8 @@ mod policy;
 mod prepare;
 mod read;
 mod resolve;
-pub mod rest;
-mod routes;
+pub mod routes;
+mod runtime;
 mod selector;
 mod size;
 mod sources;
@@ -42,4 +42,5 @@ pub use self::{
     prepare::{Failure, Prepared, prepare},
     resolve::Resolved,
     routes::{Route, Routes},
+    runtime::Runtime,
 };

@@ -13,9 +13,9 @@ use super::{
     limits::Limits,
     places::{Places, join_key},
     read::read,
-    rest, wording,
+    wording,
 };
-use crate::{exchange, problem::Problem, stage::STAGES, transcode};
+use crate::{exchange, problem::Problem, protocol::rest, stage::STAGES, transcode};
 
 /// A policy as written for one selector.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -24,7 +24,7 @@ pub(super) struct Gathered {
 pub(super) async fn gather(
     file: &File,
     places: &Places,
-    auto_map: impl Fn(&str) -> bool + Send + Sync + 'static,
+    auto_map: impl Fn(&str) -> bool + Send + 'static,
     ask_upstreams: bool,
     problems: &mut Vec<Problem>,
 ) -> Gathered {

@@ -149,8 +149,8 @@ services:
     let policy = policy_of(&prepared(parsed(&text)).unwrap(), "GetBook");
     assert_eq!(policy.limits.request_message, 1024);
     assert_eq!(policy.limits.response_message, crate::exchange::Limits::default().response_message);
-    assert_eq!(policy.rest.on_collision, super::rest::OnCollision::Reject);
-    assert_eq!(policy.rest.unknown_parameters, super::rest::UnknownParameters::Ignore);
+    assert_eq!(policy.rest.on_collision, crate::protocol::rest::OnCollision::Reject);
+    assert_eq!(policy.rest.unknown_parameters, crate::protocol::rest::UnknownParameters::Ignore);
 }
 
 #[test]

@@ -74,7 +74,7 @@ impl Arguments {
     fn without_file(&self) -> Loaded {
         let mut problems = Vec::new();
         if self.have_no_upstream() {
-            let problem = Problem::error("--upstream", "nothing says what to serve");
+            let problem = Problem::error("", "nothing says what to serve");
             problems.push(problem.mend("give `--upstream URL`, or `--config FILE`"));
         }
         let sets = self.descriptor_set.iter().cloned().map(Source::DescriptorSet);

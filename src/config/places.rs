@@ -51,6 +51,14 @@ impl Places {
         Self::default()
     }
 
+    /// Where relative paths start, for people.
+    pub(super) fn path_mend(&self) -> &'static str {
+        match self.file {
+            Some(_) => "relative paths start at the folder of the configuration file",
+            None => "name one that exists",
+        }
+    }
+
     /// Says on which line (from 1) a path stands.
     pub(super) fn set_line(&mut self, path: &str, line: usize) {
         self.lines.insert(path.to_owned(), line);
@@ -148,11 +156,15 @@ impl Places {
 /// The flag that gives a part of the configuration.
 fn flag(path: &str) -> &str {
     let part = path.split(['.', '[']).next().unwrap_or(path);
-    match part {
-        "listen" => "--listen",
-        "upstreams" => "--upstream",
-        "workers" => "--workers",
-        "" | "schema" => "",
+    let key = path.rsplit('.').next().unwrap_or(path);
+    match (part, key) {
+        ("listen", _) => "--listen",
+        ("upstreams", _) => "--upstream",
+        ("workers", _) => "--workers",
+        (_, "descriptor_set") => "--descriptor-set",
+        (_, "protos") => "--proto",
+        (_, "rules") => "--rules",
+        ("schema", _) => "",
         _ => path,
     }
 }

@@ -99,8 +99,8 @@ fn add_file(
     } else {
         format!("there is no {what} `{}`", file.display())
     };
-    let mend = "relative paths start at the folder of the configuration file";
-    problems.push(places.settle(Problem::error(join_key(path, key), message).mend(mend)));
+    problems
+        .push(places.settle(Problem::error(join_key(path, key), message).mend(places.path_mend())));
     builder
 }
 

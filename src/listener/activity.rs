@@ -5,21 +5,14 @@
 //! begin a head, a call that starts ends it.
 
 use std::{
-    io,
-    pin::Pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
     },
-    task::{Context, Poll},
     time::Duration,
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
-    time::Instant,
-};
+use tokio::time::Instant;
 
 /// What one connection is doing. All of it happens on one thread; the atomics only make it `Sync`.
 pub(super) struct Activity {
@@ -105,88 +98,27 @@ impl Drop for CallInProgress {
     }
 }
 
-/// A socket that tells of its bytes.
-pub(super) struct Watched {
-    stream: TcpStream,
-    activity: Arc<Activity>,
-    started: bool,
-}
-
-impl Watched {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, started: false }
+impl Activity {
+    /// The first bytes of a connection have come.
+    pub(super) fn note_begin(&self, bytes: &[u8]) {
+        // No HTTP/1 method begins so: it is the preface of HTTP/2 (RFC 9113 §3.4).
+        self.http2.store(bytes.starts_with(b"PRI"), Relaxed);
     }
 
-    fn note_read(&mut self, bytes: &[u8]) {
-        if bytes.is_empty() {
-            return;
-        }
-        if !self.started {
-            self.started = true;
-            // No HTTP/1 method begins so: it is the preface of HTTP/2 (RFC 9113 §3.4).
-            self.activity.http2.store(bytes.starts_with(b"PRI"), Relaxed);
-        }
-        let activity = &self.activity;
-        if activity.calls.load(Relaxed) == 0 && activity.head_since.load(Relaxed) == 0 {
-            activity.head_since.store(activity.now(), Relaxed);
+    /// Bytes have come; while no call runs, they begin a head.
+    pub(super) fn note_read(&self) {
+        if self.calls.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.now(), Relaxed);
         }
     }
 
-    fn note_write<T>(&self, written: Poll<T>) -> Poll<T> {
-        let blocked = &self.activity.blocked_since;
-        match (written.is_pending(), blocked.load(Relaxed)) {
-            (true, 0) => blocked.store(self.activity.now(), Relaxed),
-            (false, since) if since > 0 => blocked.store(0, Relaxed),
+    /// A write went well, or waits for the peer to read.
+    pub(super) fn note_write(&self, waits: bool) {
+        match (waits, self.blocked_since.load(Relaxed)) {
+            (true, 0) => self.blocked_since.store(self.now(), Relaxed),
+            (false, since) if since > 0 => self.blocked_since.store(0, Relaxed),
             _ => {}
         }
-        written
-    }
-}
-
-impl AsyncRead for Watched {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
-        if read.is_ready() {
-            self.note_read(&buffer.filled()[before..]);
-        }
-        read
-    }
-}
-
-impl AsyncWrite for Watched {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.note_write(written)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
-        self.note_write(written)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 

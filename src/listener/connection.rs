@@ -12,7 +12,8 @@ use tokio::{net::TcpStream, sync::watch};
 
 use super::{
     Options,
-    activity::{Activity, CallInProgress, Verdict, Watched},
+    activity::{Activity, CallInProgress, Verdict},
+    socket::Socket,
 };
 use crate::{
     gateway::Gateway,
@@ -53,7 +54,7 @@ pub(super) async fn serve(
         }
     });
     let server = builder(options);
-    let io = TokioIo::new(Watched::new(stream, activity.clone()));
+    let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
     let mut look = pin!(tokio::time::sleep(options.head_timeout));
     let mut drained = false;

@@ -6,6 +6,7 @@
 
 mod activity;
 mod connection;
+mod socket;
 
 use std::{
     fmt, io,

@@ -29,10 +29,10 @@ fn tidy(value: &mut Value) {
     if object.get("default").is_some_and(Value::is_null) {
         object.remove("default");
     }
-    if let Some(default) = object.get_mut("default") {
-        if let Ok(duration) = Duration::deserialize(&*default) {
-            *default = humantime::format_duration(duration).to_string().into();
-        }
+    if let Some(default) = object.get_mut("default")
+        && let Ok(duration) = Duration::deserialize(&*default)
+    {
+        *default = humantime::format_duration(duration).to_string().into();
     }
     if let Some(Value::Array(types)) = object.get_mut("type") {
         types.retain(|name| name != "null");

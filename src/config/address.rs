@@ -21,6 +21,9 @@ impl FromStr for Address {
         if let Ok(address) = text.parse() {
             return Ok(Self(address));
         }
+        if text.parse::<u16>().is_ok() {
+            return Err(format!("`{text}` has no host; write `127.0.0.1:{text}` for example"));
+        }
         let (host, port) = text.rsplit_once(':').unwrap_or((text, ""));
         let Ok(port) = port.parse::<u16>() else {
             let host = if host.is_empty() { "127.0.0.1" } else { host };
@@ -76,7 +79,7 @@ mod tests {
         assert_eq!("localhost:80".parse::<Address>().unwrap().to_string(), "127.0.0.1:80");
         for (wrong, mend) in [
             ("localhost", "localhost:8080"),
-            ("8080", "8080:8080"),
+            ("8080", "127.0.0.1:8080"),
             (":8080", "0.0.0.0:8080"),
             ("example.com:80", "127.0.0.1:80"),
             ("1.2.3.4:99999", "1.2.3.4:8080"),

@@ -132,6 +132,7 @@ impl Reader<'_> {
             }
             Err((message, mend)) => {
                 self.report_at(line, Problem::error(path, message).mend(mend));
+                self.places.set_broken(path);
                 Value::Null
             }
         }

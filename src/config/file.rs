@@ -208,12 +208,16 @@ impl File {
         }
     }
 
-    fn parse(path: &Path, text: &str, environment: &dyn Fn(&str) -> Option<String>) -> Loaded {
+    pub(super) fn parse(
+        path: &Path,
+        text: &str,
+        environment: &dyn Fn(&str) -> Option<String>,
+    ) -> Loaded {
         let mut problems = Vec::new();
-        let (mut value, places) = document::parse(path, text, environment, &mut problems);
-        let mut file: File = read::read(&mut value, "", &places, &mut problems);
+        let (mut value, mut places) = document::parse(path, text, environment, &mut problems);
+        let mut file: File = read::read(&mut value, "", &mut places, &mut problems);
         for (selector, policy) in &mut file.services {
-            policy.check(selector, &places, &mut problems);
+            policy.check(selector, &mut places, &mut problems);
         }
         if let Some(folder) = path.parent() {
             file.stand_in(folder);

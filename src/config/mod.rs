@@ -22,8 +22,8 @@ mod policy;
 mod prepare;
 mod read;
 mod resolve;
-pub mod rest;
-mod routes;
+pub mod routes;
+mod runtime;
 mod selector;
 mod size;
 mod sources;
@@ -38,8 +38,9 @@ pub use self::{
     json_schema::json_schema,
     limits::Limits,
     places::Places,
-    policy::Policy,
+    policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},
     resolve::Resolved,
     routes::{Route, Routes},
+    runtime::Runtime,
 };

@@ -3,7 +3,7 @@
 //! A path is written like `services."bookshelf.v1.*".headers.request.remove[0]`.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
 };
 
@@ -17,6 +17,10 @@ pub struct Places {
     file: Option<PathBuf>,
     lines: HashMap<String, usize>,
     secrets: Vec<Secret>,
+    /// Paths that have been reported as unreadable.
+    broken: HashSet<String>,
+    /// For each list, the places of the elements that could not be read, ascending.
+    left_out: HashMap<String, Vec<usize>>,
 }
 
 /// A value that came from the environment or a file and must not be shown.
@@ -47,6 +51,14 @@ impl Places {
         Self::default()
     }
 
+    /// Where relative paths start, for people.
+    pub(super) fn path_mend(&self) -> &'static str {
+        match self.file {
+            Some(_) => "relative paths start at the folder of the configuration file",
+            None => "name one that exists",
+        }
+    }
+
     /// Says on which line (from 1) a path stands.
     pub(super) fn set_line(&mut self, path: &str, line: usize) {
         self.lines.insert(path.to_owned(), line);
@@ -62,9 +74,53 @@ impl Places {
         self.secrets.iter().any(|secret| secret.path == path)
     }
 
+    /// Says that what stands at the path has been reported, and is `null` now.
+    pub(super) fn set_broken(&mut self, path: &str) {
+        self.broken.insert(path.to_owned());
+    }
+
+    /// Whether what stood at the path has been reported already.
+    pub(super) fn is_broken(&self, path: &str) -> bool {
+        self.broken.contains(path)
+    }
+
+    /// Says that the element of a list that is at `index` now is taken out of it; `list` is the
+    /// list's original path.
+    pub(super) fn leave_out(&mut self, list: &str, index: usize) {
+        let left_out = self.left_out.entry(list.to_owned()).or_default();
+        left_out.push(original_index(left_out, index));
+        left_out.sort_unstable();
+    }
+
+    /// The path of what has this path now, before elements of lists were left out.
+    pub(super) fn original(&self, path: &str) -> String {
+        let mut original = String::with_capacity(path.len());
+        let mut rest = path;
+        while let Some(at) = find_index(rest) {
+            original.push_str(&rest[..at]);
+            let end = rest[at..].find(']').map_or(rest.len(), |end| at + end + 1);
+            match rest[at..end].trim_matches(['[', ']']).parse::<usize>() {
+                Ok(index) => {
+                    let left_out = self.left_out.get(&original).map(Vec::as_slice);
+                    let index = original_index(left_out.unwrap_or_default(), index);
+                    original = join_index(&original, index);
+                }
+                Err(_) => original.push_str(&rest[at..end]),
+            }
+            rest = &rest[end..];
+        }
+        original + rest
+    }
+
     /// Whether this path was written.
     pub(super) fn knows(&self, path: &str) -> bool {
         self.lines.contains_key(path)
+    }
+
+    /// Whether anything below this path was written.
+    pub(super) fn knows_below(&self, path: &str) -> bool {
+        let below = format!("{path}.");
+        self.lines.keys().any(|known| known.starts_with(&below))
     }
 
     /// Gives a problem its file and line, and takes secrets out of what it says.
@@ -100,11 +156,15 @@ impl Places {
 /// The flag that gives a part of the configuration.
 fn flag(path: &str) -> &str {
     let part = path.split(['.', '[']).next().unwrap_or(path);
-    match part {
-        "listen" => "--listen",
-        "upstreams" => "--upstream",
-        "workers" => "--workers",
-        "" | "schema" => "",
+    let key = path.rsplit('.').next().unwrap_or(path);
+    match (part, key) {
+        ("listen", _) => "--listen",
+        ("upstreams", _) => "--upstream",
+        ("workers", _) => "--workers",
+        (_, "descriptor_set") => "--descriptor-set",
+        (_, "protos") => "--proto",
+        (_, "rules") => "--rules",
+        ("schema", _) => "",
         _ => path,
     }
 }
@@ -141,6 +201,20 @@ pub(super) fn join_key(base: &str, key: &str) -> String {
 /// The path of an element in the list at `base`.
 pub(super) fn join_index(base: &str, index: usize) -> String {
     format!("{base}[{index}]")
+}
+
+/// Where the first `[` outside of quotes stands.
+fn find_index(path: &str) -> Option<usize> {
+    let mut quoted = false;
+    path.bytes().position(|byte| {
+        quoted ^= byte == b'"';
+        byte == b'[' && !quoted
+    })
+}
+
+/// The place that an element had before those in `left_out` (ascending) were.
+fn original_index(left_out: &[usize], index: usize) -> usize {
+    left_out.iter().fold(index, |index, left_out| index + usize::from(*left_out <= index))
 }
 
 /// One step into a value.
@@ -180,6 +254,17 @@ mod tests {
         assert_eq!(line("services.\"a.*\".headers.request"), Some(3));
         assert_eq!(line("services.\"a.b\""), Some(1));
         assert_eq!(line("listen[0].address"), Some(2));
+    }
+
+    #[test]
+    fn elements_keep_their_places_when_others_are_left_out() {
+        let mut places = Places::default();
+        places.leave_out("a[1].b", 2);
+        places.leave_out("a", 0);
+        places.leave_out("a", 1);
+        assert_eq!(places.original("a[0].b[1]"), "a[1].b[1]");
+        assert_eq!(places.original("a[0].b[2]"), "a[1].b[3]");
+        assert_eq!(places.original("a[1].\"[0]\""), "a[3].\"[0]\"");
     }
 
     #[test]

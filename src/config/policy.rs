@@ -13,9 +13,9 @@ use super::{
     limits::Limits,
     places::{Places, join_key},
     read::read,
-    rest, wording,
+    wording,
 };
-use crate::{exchange, problem::Problem, stage::STAGES, transcode};
+use crate::{exchange, problem::Problem, protocol::rest, stage::STAGES, transcode};
 
 /// A policy as written for one selector.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -53,7 +53,7 @@ struct Own {
 struct Part {
     keys: BTreeSet<String>,
     schema: fn(&mut SchemaGenerator) -> Schema,
-    check: fn(&mut Value, &str, &Places, &mut Vec<Problem>),
+    check: fn(&mut Value, &str, &mut Places, &mut Vec<Problem>),
 }
 
 struct Parts {
@@ -102,8 +102,18 @@ impl Part {
 }
 
 impl Written {
+    /// A policy that comes from no file, key by key.
+    pub fn of<const N: usize>(keys: [(&str, Value); N]) -> Self {
+        Self(keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
     /// Reports unknown keys and values that don't fit, and takes them out.
-    pub(super) fn check(&mut self, selector: &str, places: &Places, problems: &mut Vec<Problem>) {
+    pub(super) fn check(
+        &mut self,
+        selector: &str,
+        places: &mut Places,
+        problems: &mut Vec<Problem>,
+    ) {
         let base = join_key("services", selector);
         for part in PARTS.all() {
             let before = part.select(&self.0);

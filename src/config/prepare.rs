@@ -51,6 +51,10 @@ impl fmt::Debug for Prepared {
 /// Every problem of the configuration, of the descriptors and of the rules.
 pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
     let Loaded { file, places, mut problems } = loaded;
+    // A file that can't be read as a whole says nothing, so nothing can be missing in it.
+    if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
+        return Err(Failure { problems, only_unreachable: false });
+    }
     check_listeners(&file, &places, &mut problems);
     check_upstreams(&file, &places, &mut problems);
     let rules = Rules::of(&file.services, &places, &mut problems);
@@ -58,7 +62,9 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
 
     let automatic = rules.clone();
     let auto_map = move |method: &str| automatic.maps_automatically(method);
-    let gathered = sources::gather(&file, &places, auto_map, &mut problems).await;
+    // Asking takes time; there is enough to mend before.
+    let ask = errors_before == 0;
+    let gathered = sources::gather(&file, &places, auto_map, ask, &mut problems).await;
     let only_unreachable = gathered.unreachable && errors_before == 0;
     let Some(schema) = gathered.schema else {
         return Err(Failure { problems: in_order(problems), only_unreachable });
@@ -94,7 +100,7 @@ fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     for (index, listen) in file.listen.iter().enumerate() {
         let same = |other: &&super::Listen| **other == *listen && listen.address.0.port() != 0;
         if file.listen[..index].iter().any(|other| same(&other)) {
-            let path = join_key(&join_index("listen", index), "address");
+            let path = places.original(&join_key(&join_index("listen", index), "address"));
             let message = format!("`{}` stands here twice", listen.address);
             problems.push(places.settle(Problem::error(path, message).mend("take one away")));
         }
@@ -113,12 +119,17 @@ fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
 }
 
 fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
+    if file.upstreams.is_empty() && !places.knows_below("upstreams") {
+        let problem = Problem::error("upstreams", "there is no upstream to call");
+        let mend = "add `upstreams: { NAME: { endpoints: [http://host:port] } }`";
+        problems.push(places.settle(problem.mend(mend)));
+    }
     for (name, settings) in &file.upstreams {
         let base = join_key("upstreams", name);
         // Made for its problems alone; nothing is connected.
         let Err(found) = Cluster::new(name, settings, 1) else { continue };
         problems.extend(found.into_iter().map(|mut problem| {
-            problem.place.path = join_path(&base, &problem.place.path);
+            problem.place.path = places.original(&join_path(&base, &problem.place.path));
             places.settle(problem)
         }));
     }

@@ -3,7 +3,7 @@
 //! serde stops at the first fault. So the fault is reported and its part taken out of the value,
 //! and all of it is read again, until it reads. Each round takes a part away, so it ends.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -21,7 +21,7 @@ use crate::problem::Problem;
 pub(super) fn read<T: DeserializeOwned + Default>(
     value: &mut Value,
     base: &str,
-    places: &Places,
+    places: &mut Places,
     problems: &mut Vec<Problem>,
 ) -> T {
     let mut pruning = Pruning::default();
@@ -40,14 +40,14 @@ pub(super) fn read<T: DeserializeOwned + Default>(
         }
         let missing = wording::missing_key(&message);
         let is_known = missing.is_some_and(|key| pruning.took_key(&steps, key));
-        let path = join(base, &pruning.original(&steps));
+        let path = places.original(&join(base, &steps));
         if places.is_secret(&path) && reread(value, &steps) {
             continue;
         }
-        if !is_known {
+        if !is_known && !places.is_broken(&path) {
             problems.push(places.settle(wording::problem(&path, &message)));
         }
-        if steps.is_empty() || !pruning.prune(value, &steps) {
+        if steps.is_empty() || !pruning.prune(value, base, &steps, places) {
             return T::default();
         }
     }
@@ -74,49 +74,32 @@ fn steps_of(path: &serde_path_to_error::Path) -> Vec<Step> {
         .collect()
 }
 
-/// What has been taken out of a value so far.
+/// What has been taken out of a value so far; elements of lists are kept by [`Places`].
 #[derive(Default)]
-struct Pruning {
-    keys: HashSet<(Vec<Step>, String)>,
-    /// The original places of the elements taken out of each list, ascending.
-    elements: HashMap<Vec<Step>, Vec<usize>>,
-}
+struct Pruning(HashSet<(Vec<Step>, String)>);
 
 impl Pruning {
     fn took_key(&self, steps: &[Step], key: &str) -> bool {
-        self.keys.contains(&(steps.to_vec(), key.to_owned()))
+        self.0.contains(&(steps.to_vec(), key.to_owned()))
     }
 
-    /// The steps as they were before anything was taken out.
-    fn original(&self, steps: &[Step]) -> Vec<Step> {
-        let mut original = Vec::with_capacity(steps.len());
-        for (depth, step) in steps.iter().enumerate() {
-            original.push(match step {
-                Step::Index(index) => Step::Index(self.original_index(&steps[..depth], *index)),
-                step => step.clone(),
-            });
-        }
-        original
-    }
-
-    fn original_index(&self, list: &[Step], index: usize) -> usize {
-        let taken = self.elements.get(list).map(Vec::as_slice).unwrap_or_default();
-        taken.iter().fold(index, |index, taken| if *taken <= index { index + 1 } else { index })
-    }
-
-    fn prune(&mut self, value: &mut Value, steps: &[Step]) -> bool {
-        let Some((last, list)) = steps.split_last() else { return false };
-        match (descend(value, list), last) {
+    fn prune(
+        &mut self,
+        value: &mut Value,
+        base: &str,
+        steps: &[Step],
+        places: &mut Places,
+    ) -> bool {
+        let Some((last, around)) = steps.split_last() else { return false };
+        match (descend(value, around), last) {
             (Some(Value::Object(object)), Step::Key(key)) => {
-                self.keys.insert((list.to_vec(), key.clone()));
+                self.0.insert((around.to_vec(), key.clone()));
                 object.remove(key).is_some()
             }
             (Some(Value::Array(elements)), Step::Index(index)) if *index < elements.len() => {
-                let original = self.original_index(list, *index);
                 elements.remove(*index);
-                let taken = self.elements.entry(list.to_vec()).or_default();
-                taken.push(original);
-                taken.sort_unstable();
+                let list = places.original(&join(base, around));
+                places.leave_out(&list, *index);
                 true
             }
             _ => false,

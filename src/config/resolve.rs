@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{
     File, Policy,
-    places::{Places, join_key},
+    places::{Places, Step, descend, join_key},
     policy::{self, Written},
     selector::Selector,
     sources::unknown_upstream,
@@ -104,17 +104,25 @@ impl Rules {
     }
 }
 
+/// The steps of a path such as `request.remove[0]`.
+fn steps(path: &str) -> Vec<Step> {
+    let parts = path.split(['.', '[']).filter(|part| !part.is_empty());
+    let step = |part: &str| {
+        let index = part.strip_suffix(']').and_then(|index| index.parse().ok());
+        index.map_or_else(|| Step::Key(part.trim_matches('"').to_owned()), Step::Index)
+    };
+    parts.map(step).collect()
+}
+
 /// Whether a value has something at a path such as `request.set`.
 fn has(value: &Value, path: &str) -> bool {
-    let keys = path.split(['.', '[']).filter(|key| !key.is_empty());
-    let mut value = Some(value);
-    for key in keys {
-        value = value.and_then(|value| match key.strip_suffix(']') {
-            Some(index) => index.parse::<usize>().ok().and_then(|index| value.get(index)),
-            None => value.get(key.trim_matches('"')),
-        });
-    }
-    value.is_some()
+    steps(path)
+        .iter()
+        .try_fold(value, |value, step| match step {
+            Step::Key(key) => value.get(key),
+            Step::Index(index) => value.get(index),
+        })
+        .is_some()
 }
 
 fn unused_problem(selector: &Selector, schema: &Schema) -> Problem {
@@ -178,7 +186,7 @@ pub(super) fn resolve(
             resolved.push(Resolved { method: method.clone(), policy, stages });
         }
         if homeless {
-            found.extend(homeless_problem(file, places, service));
+            found.extend(homeless_problem(file, service));
         }
     }
     // Methods that share a selector share its problems.
@@ -198,15 +206,37 @@ fn stages(
 ) -> Vec<Box<dyn Stage>> {
     let mut stages = Vec::new();
     for entry in STAGES {
-        match (entry.build)(merged.get(entry.name), method) {
-            Ok(stage) => stages.extend(stage),
-            Err((inside, message)) => {
-                let path = rules.path(fitting, entry.name, &inside);
-                found.push(wording::problem(&path, &message));
+        let mut settings = merged.get(entry.name).cloned();
+        // As everywhere, what is wrong is reported and left out, to see what else is wrong.
+        loop {
+            match (entry.build)(settings.as_ref(), method) {
+                Ok(stage) => stages.extend(stage),
+                Err((inside, message)) => {
+                    let path = rules.path(fitting, entry.name, &inside);
+                    found.push(wording::problem(&path, &message));
+                    if settings.as_mut().is_some_and(|settings| remove(settings, &inside)) {
+                        continue;
+                    }
+                }
             }
+            break;
         }
     }
     stages
+}
+
+/// Takes out of a value what stands at a path such as `request.set`.
+fn remove(value: &mut Value, path: &str) -> bool {
+    let mut steps = steps(path);
+    let Some(last) = steps.pop() else { return false };
+    match (descend(value, &steps), last) {
+        (Some(Value::Object(object)), Step::Key(key)) => object.remove(&key).is_some(),
+        // Only the last, so that the others keep their places.
+        (Some(Value::Array(elements)), Step::Index(index)) if index + 1 == elements.len() => {
+            elements.pop().is_some()
+        }
+        _ => false,
+    }
 }
 
 /// The upstream of a service that no selector gives one: the one that told of it, or the only one.
@@ -224,20 +254,14 @@ fn exists(file: &File, places: &Places, name: &str) -> bool {
     file.upstreams.contains_key(name) || places.knows(&join_key("upstreams", name))
 }
 
-fn homeless_problem(file: &File, places: &Places, service: &Service) -> Option<Problem> {
+/// The problem of a service without an upstream; where there is none at all, that is the problem.
+fn homeless_problem(file: &File, service: &Service) -> Option<Problem> {
     let name = &service.full_name;
     let upstreams: Vec<_> = file.upstreams.keys().map(|name| format!("`{name}`")).collect();
-    if let Some(first) = file.upstreams.keys().next() {
+    file.upstreams.keys().next().map(|first| {
         let message = format!("nothing says which upstream answers `{name}`");
-        let mend = format!(
-            "add `\"{name}\": {{ upstream: {first} }}`; there are {}",
-            upstreams.join(", ")
-        );
-        return Some(Problem::error("services", message).mend(mend));
-    }
-    // An upstream that could not be read has its own problem.
-    (!places.knows("upstreams")).then(|| {
-        Problem::error("upstreams", "there is no upstream to call")
-            .mend("add `upstreams: { NAME: { endpoints: [http://host:port] } }`")
+        let there = upstreams.join(", ");
+        let mend = format!("add `\"{name}\": {{ upstream: {first} }}`; there are {there}");
+        Problem::error("services", message).mend(mend)
     })
 }

@@ -49,8 +49,7 @@ pub(super) fn compile(schema: &Schema, problems: &mut Vec<Problem>) -> Option<Ro
                 }
                 Err(error) => {
                     sound = false;
-                    let message = format!("in `{}`: {error}", rule.template);
-                    problems.push(Problem::error(place(method, rule), message));
+                    problems.push(Problem::error(place(method, rule), error.to_string()));
                 }
             }
         }

@@ -20,18 +20,20 @@ pub(super) struct Gathered {
     pub(super) unreachable: bool,
 }
 
-/// Reads all sources, asks the upstreams among them, and puts the schema together.
+/// Reads all sources, asks the upstreams among them if wanted, and puts the schema together.
 pub(super) async fn gather(
     file: &File,
     places: &Places,
-    auto_map: impl Fn(&str) -> bool + 'static,
+    auto_map: impl Fn(&str) -> bool + Send + 'static,
+    ask_upstreams: bool,
     problems: &mut Vec<Problem>,
 ) -> Gathered {
     let before = problems.len();
+    let mut sound = true;
     let mut unreachable = false;
     let mut builder = Schema::builder();
     for (index, source) in file.sources().iter().enumerate() {
-        let path = join_index("schema", index);
+        let path = places.original(&join_index("schema", index));
         builder = match source {
             Source::Reflection { upstream, .. } => {
                 let Some(settings) = file.upstreams.get(upstream) else {
@@ -41,6 +43,10 @@ pub(super) async fn gather(
                     }
                     continue;
                 };
+                if !ask_upstreams {
+                    sound = false;
+                    continue;
+                }
                 match ask(upstream, settings).await {
                     Ok(reflected) => {
                         problems.extend(undescribed(upstream, &reflected));
@@ -56,7 +62,7 @@ pub(super) async fn gather(
             source => add_file(builder, source, &path, places, problems),
         };
     }
-    let sound = !problems[before..].iter().any(Problem::is_error);
+    sound &= !problems[before..].iter().any(Problem::is_error);
     let (schema, found) = builder.auto_map(auto_map).build();
     // What is missing because a source could not be read is no finding of its own.
     if sound {
@@ -93,8 +99,8 @@ fn add_file(
     } else {
         format!("there is no {what} `{}`", file.display())
     };
-    let mend = "relative paths start at the folder of the configuration file";
-    problems.push(places.settle(Problem::error(join_key(path, key), message).mend(mend)));
+    problems
+        .push(places.settle(Problem::error(join_key(path, key), message).mend(places.path_mend())));
     builder
 }
 

@@ -7,6 +7,8 @@
 pub mod access;
 pub mod request_id;
 
+mod record;
 mod subscriber;
 
+pub use record::{Record, follow};
 pub use subscriber::{InitError, LogFormat, Settings, init, subscriber};

@@ -21,7 +21,9 @@
 //! are allowed for the reader's sake: literals compare percent-decoded, so `/bücher` and
 //! `/b%C3%BCcher` are the same template.
 
-use std::{borrow::Cow, collections::HashSet};
+use std::borrow::Cow;
+
+use hashbrown::HashSet;
 
 use super::{
     percent,

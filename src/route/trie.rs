@@ -22,9 +22,10 @@
 //! than `2^(d+1)` at depth `d`: for that a literal *and* a `*` must have been registered at each
 //! turn. What a path repeats, or how long it is, adds nothing.
 
+use std::{borrow::Cow, hash::BuildHasher};
+
 use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
 use smallvec::SmallVec;
-use std::{borrow::Cow, hash::BuildHasher};
 
 use super::{
     path, percent,

@@ -2,7 +2,7 @@
 
 use std::{
     collections::HashMap,
-    fmt, fs,
+    fmt, fs, mem,
     path::{Path, PathBuf},
 };
 
@@ -24,9 +24,11 @@ pub struct SchemaBuilder {
     rules: Vec<(String, Overlay)>,
     auto_map: Option<Box<AutoMap>>,
     problems: Vec<Problem>,
+    /// Kept apart: they don't stand in the way of checking selectors.
+    rule_problems: Vec<Problem>,
 }
 
-type AutoMap = dyn Fn(&str) -> bool;
+type AutoMap = dyn Fn(&str) -> bool + Send;
 
 impl SchemaBuilder {
     /// Adds a `google.protobuf.FileDescriptorSet` or a buf image, in binary. `origin` names it in
@@ -71,7 +73,7 @@ impl SchemaBuilder {
     /// A rule replaces what its method had, a later rule an earlier one.
     #[must_use]
     pub fn add_rules(mut self, origin: &str, text: &str) -> Self {
-        let rules = overlay::read(origin, text, &mut self.problems);
+        let rules = overlay::read(origin, text, &mut self.rule_problems);
         self.rules.extend(rules.into_iter().map(|rule| (origin.to_owned(), rule)));
         self
     }
@@ -83,7 +85,7 @@ impl SchemaBuilder {
         match fs::read_to_string(path) {
             Ok(text) => self.add_rules(&path.display().to_string(), &text),
             Err(error) => {
-                self.problems.push(unreadable(path, &error));
+                self.rule_problems.push(unreadable(path, &error));
                 self
             }
         }
@@ -92,14 +94,25 @@ impl SchemaBuilder {
     /// Gives each method that is left without a rule, and whose full name (`a.b.Service.Method`)
     /// the predicate accepts, the rule `POST /a.b.Service/Method` with `body: "*"`.
     #[must_use]
-    pub fn auto_map(mut self, accepts: impl Fn(&str) -> bool + 'static) -> Self {
+    pub fn auto_map(mut self, accepts: impl Fn(&str) -> bool + Send + 'static) -> Self {
         self.auto_map = Some(Box::new(accepts));
         self
     }
 
     /// Makes the schema and tells all problems, errors and warnings; no schema if there are errors.
-    pub fn build(self) -> (Option<Schema>, Vec<Problem>) {
-        let Self { mut loaded, folders, rules, auto_map, mut problems } = self;
+    pub fn build(mut self) -> (Option<Schema>, Vec<Problem>) {
+        let mut rule_problems = mem::take(&mut self.rule_problems);
+        let (schema, mut problems) = self.build_from_sources(&mut rule_problems);
+        problems.append(&mut rule_problems);
+        let refused = problems.iter().any(Problem::is_error);
+        (schema.filter(|_| !refused), problems)
+    }
+
+    fn build_from_sources(
+        self,
+        rule_problems: &mut Vec<Problem>,
+    ) -> (Option<Schema>, Vec<Problem>) {
+        let Self { mut loaded, folders, rules, auto_map, mut problems, .. } = self;
         let bundled = source::bundled();
         let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
         loaded.extend(protos::compile(&folders, &importable, &mut problems));
@@ -119,14 +132,12 @@ impl SchemaBuilder {
             return (None, problems);
         }
         let mut found = methods::find(&pool, &sources, &mut problems);
-        lay_over(&mut found, rules, &mut problems);
+        lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {
             map_automatically(&mut found, &*accepts);
         }
         methods::warn_of_stripped_options(&found, &mut problems);
-        if problems.iter().any(Problem::is_error) {
-            return (None, problems);
-        }
+        methods::warn_of_nothing(&found, &sources, &mut problems);
         (Some(Schema::new(pool, features, found)), problems)
     }
 }

@@ -41,9 +41,10 @@ fn join_copies(kept: &mut Loaded, next: Loaded, problems: &mut Vec<Problem>) {
                 kept.origin = next.origin;
             }
         }
-        Err(_) if next.file.name.starts_with("google/") && holds_all(&kept.file, &next.file) => {}
-        Err(_) if next.file.name.starts_with("google/") && holds_all(&next.file, &kept.file) => {
-            *kept = next;
+        Err(_) if are_versions(&kept.file, &next.file) => {
+            if shapes(&next.file).len() > shapes(&kept.file).len() {
+                *kept = next;
+            }
         }
         Err(difference) => {
             let message = format!(
@@ -123,11 +124,14 @@ fn has_custom_options(file: &File) -> bool {
     found
 }
 
-/// Whether every field, enum value and method of `smaller` is in `larger` with the same type:
-/// so a newer version of one of Google's own files relates to an older.
-fn holds_all(larger: &File, smaller: &File) -> bool {
-    let larger = shapes(larger);
-    shapes(smaller).iter().all(|(name, shape)| larger.get(name) == Some(shape))
+/// Whether both are versions of one of Google's own files, which every compiler and every server
+/// brings in its own version: what both declare is the same on the wire.
+fn are_versions(first: &File, second: &File) -> bool {
+    let (ours, theirs) = (shapes(first), shapes(second));
+    first.name.starts_with("google/")
+        && first.package.starts_with("google.")
+        && first.package == second.package
+        && ours.iter().all(|(name, shape)| theirs.get(name).is_none_or(|other| other == shape))
 }
 
 /// Each declared thing by a name that is unique in the file, and what it is on the wire.

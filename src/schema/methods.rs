@@ -142,3 +142,12 @@ pub(super) fn warn_of_stripped_options(services: &[Found], problems: &mut Vec<Pr
         }
     }
 }
+
+/// Sources without a service leave nothing to serve, which nobody means.
+pub(super) fn warn_of_nothing(services: &[Found], sources: &Sources, problems: &mut Vec<Problem>) {
+    let given = sources.files.iter().any(|(_, origin)| *origin != Origin::Bundled);
+    if given && services.is_empty() {
+        let mend = "add the descriptors of the files that declare your services";
+        problems.push(Problem::warning("schema", "no source declares a service").mend(mend));
+    }
+}

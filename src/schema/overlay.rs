@@ -25,10 +25,15 @@ pub(super) struct Overlay {
     pub(super) line: usize,
 }
 
+const MEND: &str = "write `http:` with `rules:` below it, a list with a `selector` each";
+
 /// Reads the rules of one file; `origin` is its name for problems.
 pub(super) fn read(origin: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Overlay> {
     let mut reader = Reader { origin, problems, rules: Vec::new() };
     match MarkedYaml::load_from_str(text) {
+        Ok(documents) if documents.is_empty() => {
+            reader.problem(1, "", "the file is empty", MEND);
+        }
         Ok(documents) => documents.iter().for_each(|document| reader.document(document)),
         Err(error) => {
             let line = error.marker().line();
@@ -53,7 +58,6 @@ impl Reader<'_> {
     }
 
     fn document(&mut self, document: &Node<'_>) {
-        const MEND: &str = "write `http:` with `rules:` below it, a list with a `selector` each";
         let mut http = None;
         for (key, value) in self.entries(document, "") {
             match key.as_str() {

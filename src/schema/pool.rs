@@ -54,3 +54,25 @@ fn add(pool: &mut DescriptorPool, bytes: &[u8]) -> Result<(), String> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::descriptor::File;
+
+    #[test]
+    fn a_panic_of_the_library_becomes_a_message() {
+        // It takes its file list and its name list apart over a syntax that it doesn't know.
+        let message =
+            || crate::schema::descriptor::MessageType { name: "M".into(), ..Default::default() };
+        let file = File {
+            name: "a.proto".into(),
+            syntax: "editions".into(),
+            message_type: vec![message()],
+            ..File::default()
+        };
+        let mut pool = DescriptorPool::new();
+        assert!(add(&mut pool, &file.encode_to_vec()).is_err());
+        assert_eq!(pool.files().len(), 0);
+    }
+}

@@ -1,4 +1,7 @@
-//! Base64 in both alphabets, padded or not; what has stray bits or bytes is refused.
+//! Base64 in both alphabets, padded or not; what has stray bytes is refused.
+//!
+//! Bits that belong to no byte must be zero in padded text. Without padding they are let pass, as
+//! protobuf's conformance suite wants (`-_` is one byte).
 
 use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
@@ -7,25 +10,45 @@ use super::kernel::Buffer;
 /// Writes the length and the bytes that `text` stands for; gives the length. Nothing is written
 /// if it isn't base64.
 pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize> {
+    let padded = text.last() == Some(&b'=');
     let text = unpadded(text)?;
     let length = text.len() / 4 * 3 + text.len() % 4 * 3 / 4;
     let start = out.len();
     out.varint(length as u64);
     let bytes = out.vec();
     // Trying one alphabet and then the other is faster than looking which it is.
-    if STANDARD_NO_PAD.decode_append(text, bytes).is_err()
-        && URL_SAFE_NO_PAD.decode_append(text, bytes).is_err()
-    {
+    let decoded = STANDARD_NO_PAD.decode_append(text, &mut *bytes).is_ok()
+        || URL_SAFE_NO_PAD.decode_append(text, &mut *bytes).is_ok()
+        || !padded && decode_with_stray_bits(text, bytes);
+    if !decoded {
         out.truncate(start);
         return None;
     }
     Some(length)
 }
 
+/// Decodes with the last character's unused bits taken for zero.
+#[cold]
+fn decode_with_stray_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
+    let unused = match text.len() % 4 {
+        2 => 4,
+        3 => 2,
+        _ => return false,
+    };
+    let Some((&last, rest)) = text.split_last() else { return false };
+    [STANDARD_NO_PAD, URL_SAFE_NO_PAD].iter().any(|alphabet| {
+        let charset = alphabet.charset();
+        let Some(value) = charset.iter().position(|&byte| byte == last) else { return false };
+        let mut mended = rest.to_vec();
+        mended.push(charset[value >> unused << unused]);
+        alphabet.decode_append(&mended, &mut *out).is_ok()
+    })
+}
+
 /// The text without `=`, which must make its length a multiple of four if there are any.
 fn unpadded(text: &[u8]) -> Option<&[u8]> {
     let text = match text {
-        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len() % 4 == 0 => rest,
+        [rest @ .., b'=', b'='] | [rest @ .., b'='] if text.len().is_multiple_of(4) => rest,
         _ => text,
     };
     (text.len() % 4 != 1).then_some(text)
@@ -54,9 +77,11 @@ mod tests {
         for text in ["-_8=", "-_8", "+/8=", "+/8"] {
             assert_eq!(decode(text).unwrap(), [0xfb, 0xff], "{text}");
         }
-        assert_eq!(decode("").unwrap(), []);
+        assert!(decode("").unwrap().is_empty());
         assert_eq!(decode("AA==").unwrap(), [0]);
         assert_eq!(decode("AA").unwrap(), [0]);
+        assert_eq!(decode("-_").unwrap(), [0xfb]);
+        assert_eq!(decode("AAB").unwrap(), [0, 0]);
     }
 
     #[test]

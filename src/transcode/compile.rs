@@ -4,14 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use prost_reflect::{
     DescriptorPool, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind as Type,
-    MessageDescriptor, Syntax,
+    MessageDescriptor,
 };
 
-use super::{
-    features::{Features, Presence},
-    names::Names,
-    plan::*,
-};
+use super::{names::Names, plan::*};
+use crate::schema::{Features, Presence};
 
 impl Plans {
     /// Compiles all message types of a pool: a few microseconds each.
@@ -108,12 +105,12 @@ impl Compiler<'_> {
         let mut plan = self.plan(
             extension.kind(),
             extension.number(),
-            extension.is_group(),
+            self.features.is_delimited(extension),
             (extension.is_list(), extension.is_map()),
-            extension.is_packed(),
+            self.features.is_packed(extension),
         );
         let name = format!("[{}]", extension.full_name());
-        plan.utf8 = extension.parent_file().syntax() == Syntax::Proto3;
+        plan.utf8 = self.features.validates_utf8(extension);
         plan.pattern = Pattern::new(&name);
         plan.keys = [Key::of_field(&name), Key::of_field(&name)];
         plan.name = name.clone().into();
@@ -203,21 +200,23 @@ impl Compiler<'_> {
     }
 
     fn enumeration(&self, descriptor: &EnumDescriptor) -> EnumPlan {
+        // The library sorts values by number; the default and the name of an alias go by declaration.
+        let declared = &descriptor.enum_descriptor_proto().value;
         let mut values: Vec<(i32, Key)> = Vec::new();
         let mut known = std::collections::HashSet::new();
-        for value in descriptor.values() {
+        for value in declared {
             if known.insert(value.number()) {
                 let quoted = serde_json::Value::from(value.name()).to_string();
                 values.push((value.number(), Key::new(quoted.as_bytes())));
             }
         }
         values.sort_by_key(|(number, _)| *number);
-        let names = descriptor.values().map(|value| (value.name().into(), value.number() as u32));
+        let names = declared.iter().map(|value| (value.name().into(), value.number() as u32));
         EnumPlan {
             name: descriptor.full_name().into(),
             closed: self.features.is_closed(descriptor),
             null: descriptor.full_name() == "google.protobuf.NullValue",
-            default: descriptor.values().next().map_or(0, |value| value.number()),
+            default: declared.first().map_or(0, |value| value.number()),
             names: Names::new(names),
             values: values.into(),
         }

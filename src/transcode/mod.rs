@@ -14,25 +14,37 @@
 
 mod base64;
 mod compile;
+mod elements;
 mod error;
-mod features;
+mod gaps;
 mod kernel;
 mod keyset;
 mod locate;
 mod names;
 mod number;
+mod parameters;
 mod plan;
 mod reader;
 mod settings;
+mod slot;
+mod status;
+mod text_value;
 mod time;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
 use std::cell::Cell;
 
+pub use elements::{Elements, ElementsError, Framing};
 pub use error::{JsonError, WireError};
-pub use features::{Features, Presence};
+pub use parameters::{Fault, Given, ParameterError, Parameters};
+
 pub use plan::{Plan, Plans};
 pub use settings::{DEFAULT_DEPTH, EmitDefaults, MAX_DEPTH, Settings, UnknownFields};
+pub use slot::{Slot, SlotError};
+pub use status::status_to_json;
 
 use error::Step;
 use reader::Reader;
@@ -106,6 +118,23 @@ pub fn wire_field_to_json(
     out: &mut Vec<u8>,
 ) -> Result<(), WireError> {
     write(plan, settings, limit, wire, out, |writer| writer.whole_field(plan.index, field))
+}
+
+/// Appends a message as a serialiser writes it: pieces merged, fields by number, lists packed as
+/// declared, unknown fields kept and last.
+///
+/// `limit` bounds how many bytes are appended. On an error `out` is as it was.
+///
+/// # Errors
+/// Says what is wrong with the wire bytes.
+pub fn wire_to_wire(
+    plan: &Plan,
+    settings: &Settings,
+    limit: usize,
+    wire: &[u8],
+    out: &mut Vec<u8>,
+) -> Result<(), WireError> {
+    write(plan, settings, limit, wire, out, |writer| writer.whole_canonical(plan.index))
 }
 
 thread_local! {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 /// How deep JSON and messages may nest unless a setting says otherwise.
 pub const DEFAULT_DEPTH: u32 = 100;
 /// The deepest nesting that a setting can allow: what the call stack of a worker surely holds.
-pub const MAX_DEPTH: u32 = 500;
+pub const MAX_DEPTH: u32 = 200;
 
 /// How JSON is read and written.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -22,8 +22,8 @@ pub struct Settings {
     pub proto_names: bool,
     /// Writes enums as numbers, not names. Both are read.
     pub enums_as_numbers: bool,
-    /// How deep JSON objects and arrays, and messages, may nest: 1 to 500.
-    #[schemars(range(min = 1, max = 500))]
+    /// How deep JSON objects and arrays, and messages, may nest: 1 to 200.
+    #[schemars(range(min = 1, max = 200))]
     pub depth: u32,
 }
 

@@ -137,9 +137,9 @@ fn write_fraction(nanos: u32, out: &mut Buffer) {
         *digit = b'0' + (rest % 10) as u8;
         rest /= 10;
     }
-    let digits = if nanos % 1_000_000 == 0 {
+    let digits = if nanos.is_multiple_of(1_000_000) {
         3
-    } else if nanos % 1000 == 0 {
+    } else if nanos.is_multiple_of(1000) {
         6
     } else {
         9

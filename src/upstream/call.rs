@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::{SendStream, client::ResponseFuture};
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
     uri::{Parts, PathAndQuery},
@@ -10,16 +11,13 @@ use http::{
 use tokio::time::Instant;
 
 use super::{
-    connection::{Opened, Refused},
-    endpoint::{Slot, Target},
-    fault::Failure,
+    endpoint::Target,
     frame::Framed,
     pump::{Pump, too_large},
-    reply::{Terms, receive},
 };
 use crate::{
     error::{Code, Error},
-    exchange::{Messages, Metadata, Reply},
+    exchange::{Messages, Metadata},
 };
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -78,22 +76,12 @@ fn timeout_value(left: Duration) -> HeaderValue {
     value
 }
 
-/// Opens a stream for the call; `Ok(Err(..))` hands the headers back if the connection of the
-/// slot takes no more calls.
-pub(super) fn open(
-    slot: &Slot,
+/// The request of a call: its head towards this target.
+pub(super) fn request(
+    target: &Target,
     path: &PathAndQuery,
     headers: HeaderMap,
-) -> Result<Result<Opened, HeaderMap>, Error> {
-    let request = request(slot.target(), path, headers)?;
-    match slot.connection().open(request) {
-        Ok(opened) => Ok(Ok(opened)),
-        Err(Refused::Gone(request)) => Ok(Err(request.into_parts().0.headers)),
-        Err(Refused::Invalid(error)) => Err(invalid(error)),
-    }
-}
-
-fn request(target: &Target, path: &PathAndQuery, headers: HeaderMap) -> Result<Request<()>, Error> {
+) -> Result<Request<()>, Error> {
     let mut parts = Parts::default();
     parts.scheme = Some(target.address.scheme.clone());
     parts.authority = Some(target.address.authority.clone());
@@ -106,7 +94,8 @@ fn request(target: &Target, path: &PathAndQuery, headers: HeaderMap) -> Result<R
     Ok(request)
 }
 
-fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+/// The error of a request that HTTP/2 has no form for.
+pub(super) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     Error::new(
         Code::Internal,
         "upstream_request",
@@ -116,21 +105,45 @@ fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> Error {
     .with_source(error)
 }
 
-/// Sends the body on an open stream and waits for the reply.
-pub(super) async fn exchange(
-    (response, mut stream): Opened,
-    body: Body,
-    slot: Slot,
-    terms: Terms,
-) -> Result<Reply, Failure> {
-    let pump = match body {
-        Body::Many(messages) => Some(Pump::start(messages, stream)),
+/// Sends the body on an open stream: one message at once, many as they come.
+pub(super) fn send(body: Body, mut stream: SendStream<Framed>) -> Result<Option<Pump>, Error> {
+    match body {
+        Body::Many(messages) => Ok(Some(Pump::start(messages, stream))),
         Body::One(message) => {
             let frame = Framed::new(message).ok_or_else(too_large)?;
             // A stream that has failed meanwhile tells why when the response is awaited.
             let _ = stream.send_data(frame, true);
-            None
+            Ok(None)
         }
-    };
-    receive(response, pump, slot, terms).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn timeouts_are_as_fine_as_eight_digits_allow() {
+        for (left, text) in [
+            (Duration::from_nanos(1), "1u"),
+            (Duration::from_millis(250), "250000u"),
+            (Duration::from_secs(99), "99000000u"),
+            (Duration::from_millis(100_500), "100500m"),
+            (Duration::from_secs(100_000), "100000S"),
+            (Duration::from_secs(100_000_000), "1666666M"),
+            (Duration::from_secs(u64::MAX), "99999999H"),
+        ] {
+            let value = timeout_value(left);
+            assert_eq!(value, text);
+            assert!(value.is_sensitive());
+        }
+    }
+
+    #[test]
+    fn user_agent_of_the_caller_stays() {
+        let mut metadata = Metadata::new();
+        metadata.insert(header::USER_AGENT, HeaderValue::from_static("own"));
+        assert_eq!(head(metadata)[header::USER_AGENT], "own");
+        assert_eq!(head(Metadata::new())[header::USER_AGENT], AGENT);
+    }
 }

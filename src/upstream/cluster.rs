@@ -10,10 +10,10 @@ use tokio::time::{Instant, timeout_at};
 use super::{
     balance::{Balance, Kind},
     call::{self, Body},
-    connection::Load,
+    connection::{Load, Opening},
     endpoint::{Lane, Slot, Target},
     fault::{Failure, Fault},
-    reply::Terms,
+    reply::{Terms, receive},
     settings::{Address, Settings},
     tls::{self, Identity},
 };
@@ -77,6 +77,12 @@ impl Cluster {
         &self.name
     }
 
+    /// How many connections stand in one lane.
+    #[cfg(test)]
+    pub(super) fn connections(&self, endpoint: usize, worker: usize) -> usize {
+        self.lane(endpoint, worker).connections()
+    }
+
     async fn run(&self, exchange: Exchange) -> Result<Reply, Error> {
         let Exchange { method, metadata, mut messages, deadline, limits, worker, .. } = exchange;
         let terms = Terms {
@@ -85,60 +91,50 @@ impl Cluster {
             journal: exchange.journal,
             started: Instant::now(),
         };
-        let mut body = if method.client_streaming {
+        let body = if method.client_streaming {
             Body::Many(std::mem::replace(&mut messages, Messages::none()))
         } else {
             Body::One(only_message(&mut messages).await?)
         };
-        let mut headers = call::head(metadata);
-        let mut way = Way { path: &method.path, deadline, worker, tried: 0, avoid: None };
+        let headers = call::head(metadata);
+        let path = &method.path;
+        let search = Search { deadline, worker, tried: 0, avoid: None };
+        let mut way = Way { path, headers, body, search };
         loop {
-            // A copy of what may be sent again; the last attempt needs none.
-            let spare = match &body {
-                Body::One(message) if way.tried < RETRIES => {
-                    Some((headers.clone(), Body::One(message.clone())))
-                }
-                _ => None,
-            };
-            let result = self.attempt(&mut way, headers, body, terms.clone()).await;
-            match (result, spare) {
-                (Ok(reply), _) => return Ok(reply),
-                (Err(Failure::Unprocessed(_)), Some(spare)) => (headers, body) = spare,
-                (Err(Failure::Unprocessed(error) | Failure::Final(error)), _) => return Err(error),
+            match self.attempt(&mut way, &terms).await {
+                Ok(reply) => return Ok(reply),
+                Err(Failure::Unprocessed(_)) if way.may_retry() => way.search.tried += 1,
+                Err(Failure::Unprocessed(error) | Failure::Final(error)) => return Err(error),
             }
-            way.tried += 1;
         }
     }
 
     /// One attempt: a connection, a stream on it, the call.
-    async fn attempt(
-        &self,
-        way: &mut Way<'_>,
-        mut headers: HeaderMap,
-        body: Body,
-        terms: Terms,
-    ) -> Result<Reply, Failure> {
+    async fn attempt(&self, way: &mut Way<'_>, terms: &Terms) -> Result<Reply, Failure> {
         for _ in 0..STALE {
-            let slot = self.acquire(way).await?;
-            call::set_timeout(&mut headers, way.deadline)?;
-            match call::open(&slot, way.path, headers)? {
-                Ok(opened) => {
-                    way.avoid = Some(slot.connection().load.clone());
-                    let journal =
-                        terms.journal.clone().map(|journal| (journal, slot.target().clone()));
-                    let result = call::exchange(opened, body, slot, terms).await;
-                    if let Some((journal, target)) = journal
-                        && !matches!(result, Err(Failure::Unprocessed(_)))
-                    {
-                        let _ = journal.endpoint.set(target.name.clone());
-                    }
-                    return result;
-                }
-                Err(unsent) => {
-                    headers = unsent;
+            let slot = self.acquire(&way.search).await?;
+            let mut headers = way.headers();
+            call::set_timeout(&mut headers, way.search.deadline)?;
+            let request = call::request(slot.target(), way.path, headers)?;
+            let (response, stream) = match slot.connection().open(request) {
+                Opening::Opened(response, stream) => (response, stream),
+                Opening::Invalid(error) => return Err(call::invalid(error).into()),
+                Opening::Gone(request) => {
+                    way.headers = request.into_parts().0.headers;
                     slot.retire();
+                    continue;
                 }
+            };
+            way.search.avoid = Some(slot.connection().load.clone());
+            let pump = call::send(way.body(), stream)?;
+            let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
+            let result = receive(response, pump, slot, terms.clone()).await;
+            if let Some((journal, target)) = journal
+                && !matches!(result, Err(Failure::Unprocessed(_)))
+            {
+                let _ = journal.endpoint.set(target.name.clone());
             }
+            return result;
         }
         Err(Failure::Final(Error::unavailable(
             "upstream_lost",
@@ -147,24 +143,24 @@ impl Cluster {
     }
 
     /// A place on a connection of the endpoint whose turn it is.
-    async fn acquire(&self, way: &Way<'_>) -> Result<Slot, Error> {
-        let first = self.balance.first(way.worker, self.endpoints.len()) + way.tried;
-        match self.lane(first, way.worker).try_acquire(way.avoid.as_ref()) {
+    async fn acquire(&self, search: &Search) -> Result<Slot, Error> {
+        let first = self.balance.first(search.worker, self.endpoints.len()) + search.tried;
+        match self.lane(first, search.worker).try_acquire(search.avoid.as_ref()) {
             Some(slot) => Ok(slot),
-            None => Box::pin(self.wait(first, way)).await,
+            None => Box::pin(self.wait(first, search)).await,
         }
     }
 
     /// The same where no place is free: dials, waits, and looks at the other endpoints.
-    async fn wait(&self, first: usize, way: &Way<'_>) -> Result<Slot, Error> {
+    async fn wait(&self, first: usize, search: &Search) -> Result<Slot, Error> {
         let count = self.endpoints.len();
-        let lanes = || (first..first + count).map(|place| self.lane(place, way.worker));
+        let lanes = || (first..first + count).map(|place| self.lane(place, search.worker));
         // Endpoints that were down when last seen are looked at last.
         let (sound, suspect): (Vec<_>, Vec<_>) = lanes().partition(|lane| !lane.is_suspect());
         let mut failed = None;
         for lane in sound.into_iter().chain(suspect) {
-            let place = lane.acquire(way.avoid.as_ref());
-            let place = match way.deadline {
+            let place = lane.acquire(search.avoid.as_ref());
+            let place = match search.deadline {
                 None => place.await,
                 Some(deadline) => timeout_at(deadline, place).await.map_err(|_| {
                     let waited = format!("{}: waited for a connection", lane.target.name);
@@ -185,14 +181,42 @@ impl Cluster {
     }
 }
 
-/// What all attempts of a call have in common, and what was learnt so far.
+/// What all attempts of a call have in common.
 struct Way<'a> {
     path: &'a PathAndQuery,
+    headers: HeaderMap,
+    body: Body,
+    search: Search,
+}
+
+/// What kind of place an attempt looks for.
+struct Search {
     deadline: Option<Instant>,
     worker: usize,
+    /// How many attempts were made before.
     tried: usize,
-    /// The connection of the last attempt.
+    /// The connection of the attempt before.
     avoid: Option<Arc<Load>>,
+}
+
+impl Way<'_> {
+    /// Whether the call could be sent once more.
+    fn may_retry(&self) -> bool {
+        self.search.tried < RETRIES && matches!(self.body, Body::One(_))
+    }
+
+    /// The headers to send: a copy, unless no attempt can follow.
+    fn headers(&mut self) -> HeaderMap {
+        if self.may_retry() { self.headers.clone() } else { std::mem::take(&mut self.headers) }
+    }
+
+    /// The body to send.
+    fn body(&mut self) -> Body {
+        match &mut self.body {
+            Body::One(message) => Body::One(message.clone()),
+            Body::Many(messages) => Body::Many(std::mem::replace(messages, Messages::none())),
+        }
+    }
 }
 
 impl Upstream for Cluster {

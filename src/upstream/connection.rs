@@ -68,12 +68,11 @@ pub(super) struct Load {
     pub(super) limit: AtomicUsize,
 }
 
-/// Both halves of a stream that was opened.
-pub(super) type Opened = (ResponseFuture, SendStream<Framed>);
-
-/// Why no stream was opened. Nothing was sent.
-pub(super) enum Refused {
-    /// The connection takes no more streams; the request is handed back.
+/// What came of opening a stream.
+pub(super) enum Opening {
+    /// The head is on its way, and here are both halves.
+    Opened(ResponseFuture, SendStream<Framed>),
+    /// The connection takes no more streams. Nothing was sent; the request is handed back.
     Gone(Request<()>),
     /// The request can't be sent on any connection.
     Invalid(h2::Error),
@@ -92,13 +91,16 @@ impl Connection {
     }
 
     /// Opens a stream and sends the request's head.
-    pub(super) fn open(&self, request: Request<()>) -> Result<Opened, Refused> {
+    pub(super) fn open(&self, request: Request<()>) -> Opening {
         // A clone, because `h2` lets a sender wait whose last stream is not open yet.
         let mut sender = self.sender.clone();
         if !is_ready(&mut sender) {
-            return Err(Refused::Gone(request));
+            return Opening::Gone(request);
         }
-        sender.send_request(request, false).map_err(Refused::Invalid)
+        match sender.send_request(request, false) {
+            Ok((response, stream)) => Opening::Opened(response, stream),
+            Err(error) => Opening::Invalid(error),
+        }
     }
 }
 

@@ -63,6 +63,13 @@ struct Pause {
 
 type Handed = Result<Slot, Arc<Fault>>;
 
+/// What is to be done next for those who wait.
+enum Step {
+    Serve(Waiter, Handed),
+    Dial,
+    Rest,
+}
+
 struct Waiter {
     sender: oneshot::Sender<Handed>,
     /// A connection that refused the call; taken all the same if no other is on its way.
@@ -94,14 +101,15 @@ impl Lane {
         avoid: Option<&Arc<Load>>,
     ) -> Result<Slot, Arc<Fault>> {
         let (sender, receiver) = oneshot::channel();
-        {
+        let dial = {
             let mut state = self.lock();
             state.connections.retain(|connection| connection.is_open());
             state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
             self.waiting.store(true, SeqCst);
-            if avoid.is_some() && state.may_dial(self.target.connections) {
-                self.dial(&mut state);
-            }
+            avoid.is_some() && state.begin_dial(self.target.connections)
+        };
+        if dial {
+            self.dial();
         }
         self.settle();
         receiver.await.unwrap_or_else(|_| Err(Arc::new(Fault::abandoned())))
@@ -112,10 +120,18 @@ impl Lane {
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let suspect = state.connections.is_empty() && state.pause.is_some();
-        if suspect && !state.is_pausing() {
-            self.dial(&mut state);
+        let dial = suspect && state.begin_dial(self.target.connections);
+        drop(state);
+        if dial {
+            self.dial();
         }
         suspect
+    }
+
+    /// How many connections stand in the lane.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.lock().connections.len()
     }
 
     /// Whether a call waits for a place.
@@ -144,51 +160,47 @@ impl Lane {
 
     /// Serves those who wait, as far as it can be done: with places, with a dial, with a refusal.
     fn settle(self: &Arc<Self>) {
-        while let Some((waiter, handed)) = self.next_served() {
-            if let Err(Ok(slot)) = waiter.sender.send(handed) {
-                slot.give_back_quietly();
+        loop {
+            match self.next_step() {
+                Step::Serve(waiter, handed) => {
+                    if let Err(Ok(slot)) = waiter.sender.send(handed) {
+                        slot.give_back_quietly();
+                    }
+                }
+                Step::Dial => return self.dial(),
+                Step::Rest => return,
             }
         }
     }
 
-    fn next_served(self: &Arc<Self>) -> Option<(Waiter, Handed)> {
+    fn next_step(self: &Arc<Self>) -> Step {
         let mut state = self.lock();
         while state.waiters.front().is_some_and(|waiter| waiter.sender.is_closed()) {
             state.waiters.pop_front();
         }
-        let Some(first) = state.waiters.front() else {
+        let Some(first) = state.waiters.pop_front() else {
             self.waiting.store(false, SeqCst);
-            return None;
+            return Step::Rest;
         };
         let avoid = first.avoid.as_ref().filter(|_| state.dialing);
         if let Some(connection) = state.take_place(avoid) {
-            return Some((state.waiters.pop_front()?, Ok(self.slot(connection))));
-        }
-        if state.dialing {
-            return None;
-        }
-        if state.may_dial(self.target.connections) {
-            self.dial(&mut state);
-            return None;
+            return Step::Serve(first, Ok(self.slot(connection)));
         }
         match &state.pause {
-            Some(pause) if state.connections.is_empty() => {
+            Some(pause) if state.connections.is_empty() && !state.dialing && pause.lasts() => {
                 let fault = pause.fault.clone();
-                Some((state.waiters.pop_front()?, Err(fault)))
+                return Step::Serve(first, Err(fault));
             }
-            _ => None,
+            _ => state.waiters.push_front(first),
         }
+        if state.begin_dial(self.target.connections) { Step::Dial } else { Step::Rest }
     }
 
-    /// Starts a dial, unless one is under way. Outside of a runtime nothing can be started; then
-    /// the next call does it.
-    fn dial(self: &Arc<Self>, state: &mut State) {
-        if state.dialing {
-            return;
-        }
+    /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
+    /// down drops the task on the spot, and the task then tells the lane.
+    fn dial(self: &Arc<Self>) {
+        let dial = Dial { lane: self.clone(), ended: false };
         if let Ok(runtime) = Handle::try_current() {
-            state.dialing = true;
-            let dial = Dial { lane: self.clone(), ended: false };
             runtime.spawn(dial.run());
         }
     }
@@ -243,12 +255,19 @@ impl State {
         Some(connection.clone())
     }
 
-    fn may_dial(&self, most: usize) -> bool {
-        self.connections.len() < most && !self.is_pausing()
+    /// Notes that a dial is under way, if one may be and none is.
+    fn begin_dial(&mut self, most: usize) -> bool {
+        let begin = !self.dialing
+            && self.connections.len() < most
+            && !self.pause.as_ref().is_some_and(Pause::lasts);
+        self.dialing |= begin;
+        begin
     }
+}
 
-    fn is_pausing(&self) -> bool {
-        self.pause.as_ref().is_some_and(|pause| Instant::now() < pause.until)
+impl Pause {
+    fn lasts(&self) -> bool {
+        Instant::now() < self.until
     }
 }
 

@@ -56,44 +56,45 @@ pub(super) async fn receive(
         Pin::new(&mut response).poll(cx).map_err(|error| of_stream(error, &slot.target().name))
     })
     .await?;
-    let journal = terms.journal.as_ref();
-    if let Some(journal) = journal {
-        let _ = journal.upstream_latency.set(terms.started.elapsed());
+    let Terms { limit, streaming, journal, started } = terms;
+    if let Some(journal) = &journal {
+        let _ = journal.upstream_latency.set(started.elapsed());
     }
     let (head, stream) = response.into_parts();
-    match read_head(head.status, head.headers, || stream.is_end_stream()) {
-        Head::Messages(metadata) => {
-            let frames = FrameReader::new(terms.limit);
-            let streaming = terms.streaming;
-            let journal = terms.journal;
-            let incoming =
-                Incoming { metadata, stream, frames, unreleased: 0, pump, journal, slot };
-            let reply = if streaming { many(incoming).await } else { single(incoming).await };
-            Ok(reply?)
-        }
+    let metadata = match read_head(head.status, head.headers, || stream.is_end_stream()) {
+        Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
-            note_end(journal, &result);
-            let trailers = result?;
-            if !terms.streaming {
-                return Err(no_message().into());
-            }
-            let ended = ReplyStream { incoming: None, peeked: None, trailers };
-            Ok(Reply { metadata: Metadata::new(), messages: Messages::stream(ended) })
+            note_end(journal.as_ref(), &result);
+            return Ok(ended(result?, streaming)?);
         }
+    };
+    let frames = FrameReader::new(limit);
+    let mut incoming = Incoming { metadata, stream, frames, unreleased: 0, pump, journal, slot };
+    if streaming {
+        let peeked = poll_fn(|cx| Poll::Ready(incoming.poll_item(cx))).await;
+        return Ok(many(incoming, peeked)?);
     }
+    let (message, trailers) = only_message(&mut incoming).await?;
+    let messages = Messages::one_with_trailers(message, trailers);
+    Ok(Reply { metadata: incoming.metadata, messages })
+}
+
+/// The reply of a head that was all and well.
+fn ended(trailers: Metadata, streaming: bool) -> Result<Reply, Error> {
+    if !streaming {
+        return Err(no_message());
+    }
+    let stream = ReplyStream { incoming: None, peeked: None, trailers };
+    Ok(Reply { metadata: Metadata::new(), messages: Messages::stream(stream) })
 }
 
 /// Exactly one message and then the end: the way of most calls, without a box.
-async fn single(mut incoming: Incoming) -> Result<Reply, Error> {
-    let message = match poll_fn(|cx| incoming.poll_item(cx)).await? {
-        Item::Message(message) => message,
-        Item::End(_) => return Err(no_message()),
+async fn only_message(incoming: &mut Incoming) -> Result<(Bytes, Metadata), Error> {
+    let Item::Message(message) = poll_fn(|cx| incoming.poll_item(cx)).await? else {
+        return Err(no_message());
     };
     match poll_fn(|cx| incoming.poll_item(cx)).await? {
-        Item::End(trailers) => Ok(Reply {
-            metadata: incoming.metadata,
-            messages: Messages::one_with_trailers(message, trailers),
-        }),
+        Item::End(trailers) => Ok((message, trailers)),
         Item::Message(_) => Err(broken(
             "upstream_many_messages",
             "the backend sent more than one message, though the method answers with one",
@@ -103,19 +104,18 @@ async fn single(mut incoming: Incoming) -> Result<Reply, Error> {
 
 /// Any number of messages. An end that is here already is told at once, so that an early error
 /// is one; but a head without messages is not held back until the first one comes.
-async fn many(mut incoming: Incoming) -> Result<Reply, Error> {
+fn many(mut incoming: Incoming, peeked: Poll<Result<Item, Error>>) -> Result<Reply, Error> {
     let metadata = std::mem::take(&mut incoming.metadata);
-    let mut stream =
-        ReplyStream { incoming: Some(incoming), peeked: None, trailers: Metadata::new() };
-    let peeked = poll_fn(|cx| Poll::Ready(Pin::new(&mut stream).poll_message(cx))).await;
+    let mut stream = ReplyStream { incoming: None, peeked: None, trailers: Metadata::new() };
     match peeked {
-        Poll::Ready(Some(Err(mut error))) => {
-            let trailers = std::mem::replace(error.metadata_mut(), metadata);
-            error.metadata_mut().extend(trailers);
-            return Err(error);
-        }
-        Poll::Ready(Some(Ok(message))) => stream.peeked = Some(message),
-        Poll::Ready(None) | Poll::Pending => {}
+        Poll::Pending => stream.incoming = Some(incoming),
+        Poll::Ready(item) => match item? {
+            Item::Message(message) => {
+                stream.peeked = Some(message);
+                stream.incoming = Some(incoming);
+            }
+            Item::End(trailers) => stream.trailers = trailers,
+        },
     }
     Ok(Reply { metadata, messages: Messages::stream(stream) })
 }
@@ -224,19 +224,16 @@ impl MessageStream for ReplyStream {
             return Poll::Ready(Some(Ok(message)));
         }
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let item = ready!(incoming.poll_item(cx));
-        if let Ok(Item::Message(message)) = item {
-            return Poll::Ready(Some(Ok(message)));
-        }
-        self.incoming = None;
-        match item {
+        let ended = match ready!(incoming.poll_item(cx)) {
+            Ok(Item::Message(message)) => return Poll::Ready(Some(Ok(message))),
             Ok(Item::End(trailers)) => {
                 self.trailers = trailers;
-                Poll::Ready(None)
+                None
             }
-            Ok(Item::Message(message)) => Poll::Ready(Some(Ok(message))),
-            Err(error) => Poll::Ready(Some(Err(error))),
-        }
+            Err(error) => Some(Err(error)),
+        };
+        self.incoming = None;
+        Poll::Ready(ended)
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {

@@ -5,10 +5,7 @@
 //!  -> 0A 04 "Dune"  12 02 01 02  1A 02 08 03
 //! ```
 //!
-//! The length of a submessage is not known before its end, so one byte is kept for it. A body of
-//! 128 bytes or more leaves a *gap* (where, and how long the body is), and when the document is
-//! read, one move from back to front ([`Reader::close_gaps`]) makes room for all of them: each
-//! byte moves at most once, however deep the nesting.
+//! Lengths of submessages are not known before their end: see [`super::gaps`].
 
 mod any;
 mod list;
@@ -19,6 +16,7 @@ mod well_known;
 
 use super::{
     error::{Step, Stop},
+    gaps::{Gaps, Open},
     kernel::Buffer,
     keyset::KeySet,
     plan::*,
@@ -37,15 +35,12 @@ pub(super) struct Reader<'a> {
     ignore_unknown: bool,
     /// How long the output may become.
     limit: usize,
-    /// How many bytes the gaps noted so far will add.
-    extra: usize,
 }
 
 /// Memory that outlives a document, so that the next one allocates nothing.
 #[derive(Default)]
 pub(super) struct Scratch {
-    /// Where a one-byte length is too short, and the length.
-    gaps: Vec<(usize, usize)>,
+    gaps: Gaps,
     /// What frames of messages with more than 64 bits have seen.
     bits: Vec<u64>,
     sets: Vec<KeySet>,
@@ -103,7 +98,6 @@ impl<'a> Reader<'a> {
             scratch,
             depth_left: settings.depth_limit(),
             ignore_unknown: settings.unknown_fields == UnknownFields::Ignore,
-            extra: 0,
         }
     }
 
@@ -139,7 +133,7 @@ impl<'a> Reader<'a> {
         if self.pos < self.input.len() {
             return Err(self.fail("unexpected data after the end of the document"));
         }
-        self.close_gaps();
+        self.scratch.gaps.finish(&mut self.out);
         if self.out.len() > self.limit {
             return Err(Stop::too_large(self.pos));
         }
@@ -367,51 +361,14 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Keeps a byte for a length.
     #[inline(always)]
-    fn open_length(&mut self) -> (usize, usize) {
-        let at = self.out.len();
-        self.out.push(0);
-        (at, self.extra)
+    fn open_length(&mut self) -> Open {
+        self.scratch.gaps.open(&mut self.out)
     }
 
-    /// Writes the length of all since `open_length`, or notes a gap.
     #[inline(always)]
-    fn close_length(&mut self, (at, extra): (usize, usize)) {
-        let length = self.out.len() - at - 1 + (self.extra - extra);
-        if length < 0x80 {
-            self.out.patch(at, length as u8);
-        } else {
-            self.scratch.gaps.push((at, length));
-            self.extra += varint_length(length) - 1;
-        }
-    }
-
-    /// Moves what is written apart so that all lengths fit, from back to front.
-    fn close_gaps(&mut self) {
-        if self.scratch.gaps.is_empty() {
-            return;
-        }
-        self.scratch.gaps.sort_unstable();
-        let mut from_end = self.out.len();
-        let mut to_end = from_end + self.extra;
-        let bytes = self.out.vec();
-        bytes.resize(to_end, 0);
-        for &(at, length) in self.scratch.gaps.iter().rev() {
-            let body = at + 1;
-            let moved = from_end - body;
-            bytes.copy_within(body..from_end, to_end - moved);
-            let size = varint_length(length);
-            to_end -= moved + size;
-            from_end = at;
-            let mut rest = length;
-            for slot in &mut bytes[to_end..to_end + size] {
-                *slot = (rest & 0x7f) as u8 | 0x80;
-                rest >>= 7;
-            }
-            bytes[to_end + size - 1] &= 0x7f;
-        }
-        self.extra = 0;
+    fn close_length(&mut self, open: Open) {
+        self.scratch.gaps.close(open, &mut self.out);
     }
 
     fn open_frame(&mut self, bits: u32) -> Frame {
@@ -460,11 +417,6 @@ impl<'a> Reader<'a> {
             None => Ok(()),
         }
     }
-}
-
-/// How many bytes the varint of a length takes.
-pub(super) fn varint_length(length: usize) -> usize {
-    (usize::BITS - (length | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// A piece of the caller's text that is short enough to be shown.

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Reader, varint_length};
+use super::Reader;
 use crate::transcode::{
     error::{Step, Stop},
+    gaps::varint_length,
     kernel::{Buffer, Run, find_special},
 };
 

@@ -13,13 +13,16 @@ use crate::transcode::{
     settings::EmitDefaults,
 };
 
+/// In place of a field: none that the plan knows.
+pub(super) const UNKNOWN: u32 = NONE - 1;
+
 /// What the second try keeps.
 #[derive(Default)]
 pub(super) struct Index {
     /// The fields of the messages that are open, a range a message.
-    items: Vec<Item>,
+    pub(super) items: Vec<Item>,
     /// The oneofs of the messages that are open.
-    oneofs: Vec<Choice>,
+    pub(super) oneofs: Vec<Choice>,
     /// Where the content of a group ends and what comes after, by its start.
     groups: HashMap<u32, (u32, u32)>,
 }
@@ -45,19 +48,19 @@ impl Index {
 
 /// One occurrence of a field.
 #[derive(Clone, Copy)]
-struct Item {
-    field: u32,
+pub(super) struct Item {
+    pub(super) field: u32,
     /// Its place among all of the message, in the order of the wire.
     order: u32,
     /// Where its value stands, with its length, and where that ends.
-    start: u32,
-    end: u32,
-    tag: u32,
+    pub(super) start: u32,
+    pub(super) end: u32,
+    pub(super) tag: u32,
 }
 
 /// The last member of a oneof on the wire.
 #[derive(Clone, Copy)]
-struct Choice {
+pub(super) struct Choice {
     field: u32,
     /// The first occurrence since the oneof last changed its mind.
     since: u32,
@@ -139,7 +142,7 @@ impl<'a> Writer<'a> {
 
     /// Appends the items of a message, sorted by field, and its oneofs. With `only`, items of
     /// that field and the oneofs.
-    fn gather(
+    pub(super) fn gather(
         &mut self,
         plan: &'a MessagePlan,
         spans: &[Span],
@@ -154,10 +157,11 @@ impl<'a> Writer<'a> {
             self.pos = span.start;
             while self.pos < span.end {
                 let Some(mut item) = self.item(plan, span.end)? else { continue };
-                let field = &plan.fields[item.field as usize];
                 order += 1;
                 item.order = order;
-                if field.oneof != NONE {
+                if let Some(field) = plan.fields.get(item.field as usize)
+                    && field.oneof != NONE
+                {
                     let oneof = oneofs + field.oneof as usize - plan.fields.len();
                     let choice = &mut self.scratch.index.oneofs[oneof];
                     if choice.field != item.field {
@@ -178,9 +182,12 @@ impl<'a> Writer<'a> {
 
     /// Reads one field; nothing if the message doesn't know it, or its enum not the number.
     fn item(&mut self, plan: &'a MessagePlan, end: usize) -> Step<Option<Item>> {
+        let tag_at = self.pos;
         let tag = self.tag(end)?;
         if tag == 0x0b && plan.shape == Shape::MessageSet {
-            let Some((field, start)) = self.set_item_parts(plan, end)? else { return Ok(None) };
+            let Some((field, start)) = self.set_item_parts(plan, end)? else {
+                return Ok(self.unknown_item(tag_at, tag));
+            };
             let after = self.pos;
             self.pos = start;
             let value = self.delimited(end)?;
@@ -190,29 +197,36 @@ impl<'a> Writer<'a> {
         }
         let start = self.pos;
         self.skip(tag, end)?;
-        let Some(field) = plan.field_by_tag(tag) else { return Ok(None) };
+        let Some(field) = plan.field_by_tag(tag) else { return Ok(self.unknown_item(tag_at, tag)) };
         let after = self.pos;
         if field.kind == Kind::Enum && field.label == Label::Single {
             self.pos = start;
             let number = self.varint(end)? as i32;
             let known = &self.table.enums[field.target as usize];
+            self.pos = after;
             if known.closed && known.value(number).is_none() {
-                return Ok(None);
+                return Ok(self.unknown_item(tag_at, tag));
             }
         }
         self.pos = after;
         Ok(Some(Item { field: field.index, order: 0, start: start as u32, end: after as u32, tag }))
     }
 
+    /// The field that began at `start` as one that nobody knows, if such are kept.
+    fn unknown_item(&self, start: usize, tag: u32) -> Option<Item> {
+        let (start, end) = (start as u32, self.pos as u32);
+        self.keep_unknown.then_some(Item { field: UNKNOWN, order: 0, start, end, tag })
+    }
+
     /// Where the items of the field of item `from` end.
-    fn same_field(&self, from: usize) -> usize {
+    pub(super) fn same_field(&self, from: usize) -> usize {
         let items = &self.scratch.index.items[from..];
         let field = items[0].field;
         from + items.iter().take_while(|item| item.field == field).count()
     }
 
     /// Which of a field's items count: of a oneof's member those since it was chosen last.
-    fn live(
+    pub(super) fn live(
         &self,
         plan: &MessagePlan,
         field: &FieldPlan,
@@ -278,7 +292,7 @@ impl<'a> Writer<'a> {
     }
 
     /// The contents of a message's pieces.
-    fn spans(
+    pub(super) fn spans(
         &mut self,
         field: &FieldPlan,
         items: std::ops::Range<usize>,
@@ -296,16 +310,25 @@ impl<'a> Writer<'a> {
         Ok(spans)
     }
 
-    /// Writes the entries of a map, of each key the last; a comma after each.
-    fn gathered_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<()> {
+    /// The entries of a map, of each key the last, and those with a value that a closed enum
+    /// doesn't know, which makes them unknown fields.
+    pub(super) fn latest_entries(
+        &mut self,
+        field: &'a FieldPlan,
+        items: std::ops::Range<usize>,
+    ) -> Step<(Vec<Entry>, Vec<Span>)> {
         let (key, value) = self.entry_fields(field)?;
         let mut keys = self.scratch.sets.pop().unwrap_or_default();
         let mut latest: Vec<Entry> = Vec::with_capacity(items.len());
+        let mut unknown = Vec::new();
         for index in items {
             let Item { start, end, .. } = self.scratch.index.items[index];
             self.pos = start as usize;
             let span = self.delimited(end as usize)?;
-            let Some(entry) = self.read_entry(key, value, span)? else { continue };
+            let Some(entry) = self.read_entry(key, value, span)? else {
+                unknown.push(span);
+                continue;
+            };
             let place = match key.kind {
                 Kind::String => keys.insert_text(self.input, entry.text.start, entry.text.end),
                 _ => keys.insert_number(entry.bits),
@@ -317,6 +340,13 @@ impl<'a> Writer<'a> {
         }
         keys.clear();
         self.scratch.sets.push(keys);
+        Ok((latest, unknown))
+    }
+
+    /// Writes the entries of a map, a comma after each.
+    fn gathered_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<()> {
+        let (key, value) = self.entry_fields(field)?;
+        let (latest, _) = self.latest_entries(field, items)?;
         for entry in latest {
             if self.out.len() > self.limit {
                 return Err(Stop::too_large(self.pos));
@@ -341,14 +371,17 @@ impl<'a> Writer<'a> {
         span: Span,
     ) -> Step<Option<Entry>> {
         let nothing = Span { start: span.end, end: span.end };
-        let mut entry = Entry { text: nothing, bits: 0, values: 0, value: nothing, span };
+        let mut entry =
+            Entry { key: None, text: nothing, bits: 0, values: 0, value: nothing, span };
         self.pos = span.start;
         while self.pos < span.end {
             let tag = self.tag(span.end)?;
             let at = self.pos;
             if tag == key.tag && key.kind == Kind::String {
+                entry.key = Some(at);
                 entry.text = self.delimited(span.end)?;
             } else if tag == key.tag {
+                entry.key = Some(at);
                 entry.bits = self.key_bits(key, span.end)?;
             } else {
                 self.skip(tag, span.end)?;
@@ -384,7 +417,7 @@ impl<'a> Writer<'a> {
     }
 
     /// All values of one entry, which merge.
-    fn all_values(&mut self, value: &FieldPlan, span: Span) -> Step<Vec<Span>> {
+    pub(super) fn all_values(&mut self, value: &FieldPlan, span: Span) -> Step<Vec<Span>> {
         let mut spans = Vec::new();
         self.pos = span.start;
         while self.pos < span.end {
@@ -443,15 +476,17 @@ impl<'a> Writer<'a> {
 
 /// A map entry: where its key and its value are.
 #[derive(Clone, Copy)]
-struct Entry {
+pub(super) struct Entry {
+    /// Where the key stands, if it's there.
+    pub(super) key: Option<usize>,
     /// A key that is a string.
     text: Span,
     /// A key that is a number.
     bits: u64,
     /// How many values there are.
-    values: u32,
+    pub(super) values: u32,
     /// The last of them, with its length.
-    value: Span,
+    pub(super) value: Span,
     /// The whole entry.
-    span: Span,
+    pub(super) span: Span,
 }

@@ -226,17 +226,22 @@ impl<'a> Writer<'a> {
         Ok(field.zip(message))
     }
 
-    /// Refuses a message without a field that it must have; writes what is to be written of the
-    /// fields that it hasn't.
-    pub(super) fn absent_fields(&mut self, plan: &'a MessagePlan, frame: &mut Frame) -> Step<()> {
+    /// Refuses a message without a field that it must have.
+    pub(super) fn check_required(&mut self, plan: &MessagePlan, frame: &mut Frame) -> Step<()> {
         for &bit in &plan.required {
             if !self.marked(frame, bit) {
                 let name = &plan.fields[bit as usize].name;
-                return Err(
-                    self.fail(format!("the required field \"{name}\" of {} is missing", plan.name))
-                );
+                let message = format!("the required field \"{name}\" of {} is missing", plan.name);
+                return Err(self.fail(message));
             }
         }
+        Ok(())
+    }
+
+    /// Refuses a message without a field that it must have; writes what is to be written of the
+    /// fields that it hasn't.
+    pub(super) fn absent_fields(&mut self, plan: &'a MessagePlan, frame: &mut Frame) -> Step<()> {
+        self.check_required(plan, frame)?;
         if self.emit_defaults == EmitDefaults::None {
             return Ok(());
         }

@@ -11,6 +11,7 @@
 //! The first sign of that stops the pass, and the whole message is written again with an index of
 //! each message's fields ([`indexed`]): once, whatever the nesting.
 
+mod canonical;
 mod indexed;
 mod map;
 mod message;
@@ -22,6 +23,7 @@ use std::borrow::Cow;
 
 use super::{
     error::{Step, Stop},
+    gaps::Gaps,
     kernel::Buffer,
     keyset::KeySet,
     plan::*,
@@ -45,7 +47,9 @@ pub(super) struct Writer<'a> {
     limit: usize,
     /// Whether this is the second try, with an index a message.
     indexed: bool,
-    /// What to do with the value of an Any whose type is unknown.
+    /// Whether fields that the plan doesn't know are kept in the index.
+    keep_unknown: bool,
+    /// Writes the value of an Any as base64 if the second try can't write it as JSON.
     raw_any: bool,
 }
 
@@ -56,6 +60,7 @@ pub(super) struct Scratch {
     bits: Vec<u64>,
     sets: Vec<KeySet>,
     index: indexed::Index,
+    gaps: Gaps,
 }
 
 /// What a frame has seen: a bit a field and a oneof.
@@ -110,14 +115,16 @@ impl<'a> Writer<'a> {
             enums_as_numbers: settings.enums_as_numbers,
             emit_defaults: settings.emit_defaults,
             indexed: false,
+            keep_unknown: false,
             raw_any: false,
         }
     }
 
-    /// Writes the value of an Any as base64 if its type is unknown, in place of failing.
-    pub(super) fn with_raw_any(mut self) -> Self {
+    /// Writes the input, a google.protobuf.Any; if its value can't be written, then as base64.
+    pub(super) fn whole_detail(&mut self) -> Step<()> {
         self.raw_any = true;
-        self
+        let whole = Span { start: 0, end: self.input.len() };
+        self.twice(|writer| writer.any(&[whole]))
     }
 
     /// Writes the whole input as a message.

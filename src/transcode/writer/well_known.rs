@@ -117,7 +117,7 @@ impl<'a> Writer<'a> {
     }
 
     /// `{"@type": url, …}`, or `{}` for the empty Any.
-    fn any(&mut self, spans: &[Span]) -> Step<()> {
+    pub(super) fn any(&mut self, spans: &[Span]) -> Step<()> {
         let nothing = Span { start: 0, end: 0 };
         let (mut url, mut value) = (nothing, nothing);
         self.each_field(spans, |writer, tag, end| {
@@ -137,7 +137,7 @@ impl<'a> Writer<'a> {
         let after_type = self.out.len();
         let depth = self.depth_left;
         if let Err(stop) = self.any_value(url, value) {
-            if !self.raw_any || stop.is_too_large() {
+            if !self.raw_any || !self.indexed || stop.is_too_large() {
                 return Err(stop);
             }
             self.out.truncate(after_type);

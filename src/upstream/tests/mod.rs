@@ -10,7 +10,7 @@ use std::{
     future::{Future, poll_fn},
     net::SocketAddr,
     sync::{
-        Arc,
+        Arc, LazyLock,
         atomic::{AtomicUsize, Ordering::SeqCst},
     },
     task::Poll,
@@ -44,9 +44,11 @@ async fn soon<F: Future>(future: F) -> F::Output {
 
 /// A method of the example service.
 fn method(name: &str) -> Arc<Method> {
-    let set = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
-    let pool = DescriptorPool::decode(set.as_slice()).unwrap();
-    let service = pool.get_service_by_name("bookshelf.v1.Bookshelf").unwrap();
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+        let set = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
+        DescriptorPool::decode(set.as_slice()).unwrap()
+    });
+    let service = POOL.get_service_by_name("bookshelf.v1.Bookshelf").unwrap();
     let method = service.methods().find(|method| method.name() == name).unwrap();
     Arc::new(Method {
         index: 0,
@@ -252,6 +254,11 @@ async fn read(request: Request<RecvStream>) -> Vec<u8> {
         all.extend_from_slice(&piece);
     }
     all
+}
+
+/// Whether a call only asks for an echo.
+fn is_echo(request: &Request<RecvStream>) -> bool {
+    request.uri().path().ends_with("GetBook")
 }
 
 /// Answers every call with what it asked.

@@ -1,47 +1,11 @@
-//! The schema as its users see it: sources in, methods and problems out.
+//! Where descriptors come from.
 
 use std::fs;
 
 use prost::Message;
 
-use super::{
-    Body, HttpMethod, Idempotency, Schema, SchemaBuilder,
-    descriptor::{File, FileSet},
-};
-use crate::problem::Problem;
-
-pub(super) const BOOKSHELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
-
-pub(super) fn built(builder: SchemaBuilder) -> Schema {
-    let (schema, problems) = builder.build();
-    schema.unwrap_or_else(|| panic!("no schema: {problems:#?}"))
-}
-
-pub(super) fn refused(builder: SchemaBuilder) -> Vec<String> {
-    let (schema, problems) = builder.build();
-    assert!(schema.is_none(), "a schema in spite of {problems:#?}");
-    assert!(problems.iter().any(Problem::is_error));
-    problems.iter().map(Problem::to_string).collect()
-}
-
-pub(super) fn files(set: &[u8]) -> Vec<File> {
-    let set = FileSet::decode(set).unwrap();
-    set.file.iter().map(|bytes| File::decode(bytes.as_slice()).unwrap()).collect()
-}
-
-pub(super) fn set_of(files: &[File]) -> Vec<u8> {
-    FileSet { file: files.iter().map(Message::encode_to_vec).collect() }.encode_to_vec()
-}
-
-/// Compiles one source.
-pub(super) fn file(name: &str, source: &str) -> File {
-    let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join(name), source).unwrap();
-    let mut compiler = protox::Compiler::new([folder.path(), "proto".as_ref()]).unwrap();
-    compiler.open_file(name).unwrap();
-    let set = compiler.encode_file_descriptor_set();
-    files(&set).pop().unwrap()
-}
+use super::{BOOKSHELF, built, file, set_of};
+use crate::schema::{Body, HttpMethod, Idempotency, Schema, SchemaBuilder};
 
 #[test]
 fn a_descriptor_set_gives_methods_with_rules() {
@@ -134,4 +98,37 @@ fn a_proto_source_may_import_common_types_that_it_lacks() {
     let rule = &schema.method_by_path("/a.S/M").unwrap().rules[0];
     assert_eq!(rule.method, HttpMethod::Any);
     assert_eq!(rule.origin, "deep/a.proto: a.S.M");
+}
+
+#[test]
+fn sources_without_a_service_are_a_warning() {
+    let set = set_of(&[file("a.proto", "syntax = 'proto3'; message M {}")]);
+    let (schema, problems) = Schema::builder().add_descriptor_set("a.binpb", &set).build();
+    assert!(schema.is_some());
+    let told: Vec<_> = problems.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["schema: no source declares a service; add the descriptors of the files that declare \
+          your services"]
+    );
+}
+
+#[test]
+fn a_servers_own_reflection_and_health_are_no_services_unless_a_set_brings_them() {
+    let source = "syntax = 'proto3'; package grpc.health.v1; message M {}
+                  service Health { rpc Check(M) returns (M); }";
+    let health = file("health.proto", source);
+    let bytes = health.encode_to_vec();
+    let reflected = || Schema::builder().add_files("server", &[&bytes]);
+    assert!(built(reflected()).services().is_empty());
+    let schema = built(reflected().add_descriptor_set("a.binpb", &set_of(&[health])));
+    assert_eq!(schema.services()[0].origin, "a.binpb");
+}
+
+#[test]
+fn a_schema_goes_between_threads() {
+    fn assert_shared<T: Send + Sync>() {}
+    fn assert_sent<T: Send>() {}
+    assert_shared::<Schema>();
+    assert_sent::<SchemaBuilder>();
 }

@@ -1,0 +1,142 @@
+//! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
+
+use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
+
+use http::{Request, Response};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{net::TcpStream, sync::watch};
+
+use super::{
+    Options,
+    activity::{Activity, CallInProgress, Verdict},
+    socket::Socket,
+};
+use crate::{
+    gateway::Gateway,
+    protocol::{Caller, ResponseBody},
+};
+
+/// What every connection of a worker shares.
+pub(super) struct Context {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) options: Options,
+    pub(super) worker: usize,
+}
+
+/// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
+const HEAD_BUFFER: usize = 256 << 10;
+
+/// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: &Context,
+    mut draining: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let options = &context.options;
+    let address = peer.ip().to_canonical();
+    let trusted = options.trusted_proxies.iter().any(|net| net.contains(&address));
+    let caller = Arc::new(Caller::new(Some(peer), "http", context.worker).trusted(trusted));
+    let activity = Activity::new();
+
+    let gateway = &context.gateway;
+    let service = service_fn(|request: Request<Incoming>| {
+        let call = activity.begin_call();
+        let (gateway, caller) = (gateway.clone(), caller.clone());
+        async move {
+            let response = gateway.serve(request, &caller).await;
+            Ok::<_, Infallible>(keep_call(response, call))
+        }
+    });
+    let server = builder(options);
+    let io = TokioIo::new(Socket::new(stream, activity.clone()));
+    let mut connection = pin!(server.serve_connection(io, service));
+    let mut look = pin!(tokio::time::sleep(options.head_timeout));
+    let mut drained = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, error, "downstream connection ended");
+                }
+                return;
+            }
+            _ = draining.wait_for(|drain| *drain), if !drained => {
+                drained = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = look.as_mut() => {
+                let next = match activity.verdict(options.head_timeout, options.idle_timeout) {
+                    Verdict::Keep(time) => time,
+                    Verdict::Retire => {
+                        connection.as_mut().graceful_shutdown();
+                        options.head_timeout
+                    }
+                    Verdict::Cut => return,
+                };
+                look.as_mut().reset(tokio::time::Instant::now() + next);
+            }
+        }
+    }
+}
+
+fn builder(options: &Options) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(HEAD_BUFFER)
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(options.streams)
+        .max_header_list_size(HEAD_BUFFER as u32)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_send_buf_size(256 << 10);
+    builder
+}
+
+/// A response that still has a body to send counts as a call until the body's end.
+fn keep_call(response: Response<ResponseBody>, call: CallInProgress) -> Response<ResponseBody> {
+    response.map(|body| match body {
+        ResponseBody::Stream(inner) => ResponseBody::stream(Busy { inner, _call: call }),
+        whole => whole,
+    })
+}
+
+/// A streamed body and the call that it belongs to.
+struct Busy {
+    inner: std::pin::Pin<
+        Box<dyn http_body::Body<Data = bytes::Bytes, Error = crate::error::Error> + Send>,
+    >,
+    _call: CallInProgress,
+}
+
+impl http_body::Body for Busy {
+    type Data = bytes::Bytes;
+    type Error = crate::error::Error;
+
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        cx: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        self.inner.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        self.inner.size_hint()
+    }
+}

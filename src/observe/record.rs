@@ -1,0 +1,190 @@
+//! What one request's line in the access log is gathered in, while the request goes its way.
+//!
+//! A record is written when the answer's last byte has been taken, or when the caller has left
+//! before: dropping it writes it. Nobody who has no log pays for one.
+
+use std::{
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Instant,
+};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
+use http_body::{Body, Frame, SizeHint};
+
+use super::{access, request_id};
+use crate::{
+    error::{Code, Error},
+    exchange::{Exchange, Journal},
+    protocol::{Call, ResponseBody},
+};
+
+/// One request, as far as it has come.
+pub struct Record {
+    begun: Instant,
+    http_method: Method,
+    uri: Uri,
+    version: Version,
+    peer: Option<SocketAddr>,
+    request_id: HeaderValue,
+    request_bytes: u64,
+    protocol: &'static str,
+    rpc: Option<String>,
+    route: Option<Arc<str>>,
+    status: StatusCode,
+    code: Code,
+    reason: Option<&'static str>,
+    response_bytes: u64,
+    journal: Arc<Journal>,
+}
+
+impl Record {
+    /// The record of a request that has just come in; `None` while there is no access log.
+    pub fn begin<B: Body>(request: &Request<B>, peer: Option<SocketAddr>) -> Option<Box<Self>> {
+        access::enabled().then(|| {
+            Box::new(Self {
+                begun: Instant::now(),
+                http_method: request.method().clone(),
+                uri: request.uri().clone(),
+                version: request.version(),
+                peer,
+                request_id: request_id::take_or_make(request.headers()),
+                request_bytes: request.body().size_hint().lower(),
+                protocol: "",
+                rpc: None,
+                route: None,
+                // What a caller that leaves before the answer is logged with.
+                status: Code::Cancelled.http_status(),
+                code: Code::Cancelled,
+                reason: Some("caller_left"),
+                response_bytes: 0,
+                journal: Arc::default(),
+            })
+        })
+    }
+
+    /// A door has opened the call; the backend gets to know the request's id.
+    pub fn opened(&mut self, protocol: &'static str, call: &mut Call) {
+        self.protocol = protocol;
+        let Exchange { method, metadata, journal, .. } = &mut call.exchange;
+        self.rpc = Some(method.full_name.clone());
+        self.route = Some(call.route.clone());
+        metadata.insert(request_id::HEADER, self.request_id.clone());
+        *journal = Some(self.journal.clone());
+    }
+
+    /// A door has answered by itself.
+    pub fn answered(&mut self, protocol: &'static str, error: Option<&Error>) {
+        self.protocol = protocol;
+        self.outcome(error);
+    }
+
+    /// How the call ended, as far as that is known before its answer is written.
+    pub fn outcome(&mut self, error: Option<&Error>) {
+        self.code = error.map_or(Code::Ok, Error::code);
+        self.reason = error.map(Error::reason);
+    }
+}
+
+/// Lets the record follow the answer to its last byte.
+pub fn follow(
+    record: Option<Box<Record>>,
+    response: Response<ResponseBody>,
+) -> Response<ResponseBody> {
+    let Some(mut record) = record else { return response };
+    record.status = response.status();
+    response.map(|body| match body {
+        ResponseBody::Empty => ResponseBody::Empty,
+        ResponseBody::Whole(bytes) => {
+            record.response_bytes = bytes.len() as u64;
+            ResponseBody::Whole(bytes)
+        }
+        ResponseBody::Stream(inner) => {
+            let ended = false;
+            ResponseBody::stream(Followed { inner, record, ended })
+        }
+    })
+}
+
+/// A streamed answer and its record.
+struct Followed {
+    inner: Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>,
+    record: Box<Record>,
+    ended: bool,
+}
+
+impl Body for Followed {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        let frame = self.inner.as_mut().poll_frame(cx);
+        match &frame {
+            Poll::Ready(Some(Ok(frame))) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                self.record.response_bytes += length as u64;
+            }
+            Poll::Ready(Some(Err(error))) => {
+                self.ended = true;
+                self.record.outcome(Some(error));
+            }
+            Poll::Ready(None) => self.ended = true,
+            Poll::Pending => {}
+        }
+        frame
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        let Self { record, ended, .. } = self;
+        // What the backend said last counts: a stream may have told a late error in its own form.
+        match record.journal.upstream_status.get() {
+            Some(&code) if code != Code::Ok && record.reason.is_none() => {
+                record.code = code;
+                record.reason = Some("upstream_status");
+            }
+            None if !*ended && record.reason.is_none() => {
+                record.code = Code::Cancelled;
+                record.reason = Some("caller_left");
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        access::emit(&access::AccessRecord {
+            rpc: self.rpc.as_deref(),
+            route: self.route.as_deref(),
+            http_method: &self.http_method,
+            path: self.uri.path(),
+            protocol: self.protocol,
+            http_version: self.version,
+            http_status: self.status,
+            grpc_status: self.code,
+            total: self.begun.elapsed(),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            journal: Some(&self.journal),
+            request_id: self.request_id.to_str().unwrap_or_default(),
+            peer: self.peer,
+            reason: self.reason,
+        });
+    }
+}

@@ -1,0 +1,295 @@
+//! Wire to JSON: everything that the wire format allows and serialisers don't write.
+
+use super::*;
+
+fn json(wire: &[u8]) -> String {
+    to_json(&book(), wire).unwrap()
+}
+
+/// A field of the test message, from its JSON.
+fn part(json: &str) -> Vec<u8> {
+    to_wire(&book(), json).unwrap()
+}
+
+fn parts(parts: &[&str]) -> Vec<u8> {
+    parts.iter().flat_map(|json| part(json)).collect()
+}
+
+#[test]
+fn pieces_merge_and_the_last_wins() {
+    for (pieces, expected) in [
+        (&[r#"{"pages":1}"#, r#"{"pages":2}"#][..], r#"{"pages":2}"#),
+        (
+            &[r#"{"tags":["a"]}"#, r#"{"pages":1}"#, r#"{"tags":["b"]}"#],
+            r#"{"pages":1,"tags":["a","b"]}"#,
+        ),
+        (
+            &[
+                r#"{"spot":{"depth":1,"next":{"depth":2}}}"#,
+                r#"{"pages":1}"#,
+                r#"{"spot":{"name":"x","next":{"name":"y"}}}"#,
+            ],
+            r#"{"pages":1,"spot":{"depth":1,"name":"x","next":{"depth":2,"name":"y"}}}"#,
+        ),
+        (&[r#"{"novel":"a"}"#, r#"{"poem":1}"#], r#"{"poem":1}"#),
+        (
+            &[r#"{"essay":{"depth":1}}"#, r#"{"essay":{"name":"x"}}"#],
+            r#"{"essay":{"depth":1,"name":"x"}}"#,
+        ),
+        (
+            &[r#"{"essay":{"depth":1}}"#, r#"{"poem":1}"#, r#"{"essay":{"name":"x"}}"#],
+            r#"{"essay":{"name":"x"}}"#,
+        ),
+        (&[r#"{"counts":{"a":1,"b":2}}"#, r#"{"counts":{"a":3}}"#], r#"{"counts":{"a":3,"b":2}}"#),
+        (
+            &[r#"{"time":"1970-01-01T00:00:05Z"}"#, r#"{"time":"1970-01-01T00:00:00.5Z"}"#],
+            r#"{"time":"1970-01-01T00:00:05.500Z"}"#,
+        ),
+        (&[r#"{"value":[1]}"#, r#"{"value":[2]}"#], r#"{"value":[1,2]}"#),
+        (
+            &[r#"{"value":{"a":1}}"#, r#"{"value":null}"#, r#"{"value":{"b":1}}"#],
+            r#"{"value":{"b":1}}"#,
+        ),
+        (&[r#"{"extra":{"a":1}}"#, r#"{"extra":{"b":1,"a":2}}"#], r#"{"extra":{"a":2,"b":1}}"#),
+        (&[r#"{"wrapped":"5"}"#, r#"{"wrapped":"0"}"#], r#"{"wrapped":"5"}"#),
+        (
+            &[r#"{"any":{"@type":"x/test.Spot"}}"#, r#"{"any":{"@type":"y/test.Spot","depth":1}}"#],
+            r#"{"any":{"@type":"y/test.Spot","depth":1}}"#,
+        ),
+        (
+            &[r#"{"shelves":{"1":{"depth":1}}}"#, r#"{"shelves":{"1":{"name":"x"}}}"#],
+            r#"{"shelves":{"1":{"name":"x"}}}"#,
+        ),
+    ] {
+        let wire = parts(pieces);
+        assert_eq!(json(&wire), expected);
+        let mut canonical = Vec::new();
+        wire_to_wire(&book(), &Settings::default(), usize::MAX, &wire, &mut canonical).unwrap();
+        assert_eq!(json(&canonical), expected);
+    }
+}
+
+#[test]
+fn packed_and_unpacked_mix() {
+    // numbers = 12: packed 1 2, unpacked 3, packed 4.
+    let wire = [0x62, 2, 1, 2, 0x60, 3, 0x62, 1, 4];
+    assert_eq!(json(&wire), r#"{"numbers":[1,2,3,4]}"#);
+    assert_eq!(json(&[0x62, 0]), "{}");
+    assert_eq!(json(&[0x62, 0, 0x60, 1]), r#"{"numbers":[1]}"#);
+}
+
+#[test]
+fn map_entries_may_be_odd() {
+    // counts = 14: value before key, key twice, nothing at all, unknown field.
+    for (entry, expected) in [
+        (&[0x10, 5, 0x0a, 1, b'k'][..], r#"{"counts":{"k":5}}"#),
+        (&[0x0a, 1, b'a', 0x0a, 1, b'b', 0x10, 1], r#"{"counts":{"b":1}}"#),
+        (&[], r#"{"counts":{"":0}}"#),
+        (&[0x0a, 1, b'a'], r#"{"counts":{"a":0}}"#),
+        (&[0x10, 7], r#"{"counts":{"":7}}"#),
+        (&[0x0a, 1, b'a', 0x18, 9, 0x10, 1], r#"{"counts":{"a":1}}"#),
+    ] {
+        let mut wire = vec![0x72, entry.len() as u8];
+        wire.extend_from_slice(entry);
+        assert_eq!(json(&wire), expected);
+    }
+    // shelves = 15: the value in two pieces, which merge.
+    let wire = [0x7a, 11, 0x08, 1, 0x12, 2, 0x08, 3, 0x12, 3, 0x12, 1, b'x'];
+    assert_eq!(json(&wire), r#"{"shelves":{"1":{"depth":3,"name":"x"}}}"#);
+}
+
+#[test]
+fn unknown_fields_of_every_wire_type_are_skipped() {
+    let mut wire = Vec::new();
+    // Numbers 1000 to 1004: varint, eight bytes, length, group with a group inside, four bytes.
+    for (kind, body) in [
+        (0, &[0x96, 1][..]),
+        (1, &[0; 8]),
+        (2, &[2, 9, 9]),
+        (3, &[0x0b, 0x10, 1, 0x0c, 0xc4, 0x3e]),
+        (5, &[0; 4]),
+    ] {
+        prost::encoding::encode_varint(1000 << 3 | kind, &mut wire);
+        wire.extend_from_slice(body);
+    }
+    wire.extend(part(r#"{"pages":1}"#));
+    // A known number with a wire type that isn't the field's.
+    wire.extend([0x0d, 1, 2, 3, 4]);
+    assert_eq!(json(&wire), r#"{"pages":1}"#);
+    let mut canonical = Vec::new();
+    wire_to_wire(&book(), &Settings::default(), usize::MAX, &wire, &mut canonical).unwrap();
+    assert_eq!(canonical.len(), wire.len());
+    assert_eq!(json(&canonical), r#"{"pages":1}"#);
+}
+
+#[test]
+fn broken_bytes_are_refused_wherever_they_break() {
+    let whole = parts(&[
+        r#"{"title":"Dune","copies":"7","price":1.5,"weight":1,"spot":{"depth":3,"name":"x"},"numbers":[1,2]}"#,
+        r#"{"counts":{"a":1},"any":{"@type":"x/test.Spot","depth":1},"extra":{"a":[1]},"time":"1970-01-01T00:00:01Z"}"#,
+    ]);
+    let starts: Vec<usize> =
+        (0..whole.len()).filter(|&end| to_json(&book(), &whole[..end]).is_ok()).collect();
+    // Only between the fifteen or so fields may a prefix be a message.
+    assert!(starts.len() <= 12, "{starts:?}");
+    for bytes in [
+        &[0x00][..],
+        &[0x07],
+        &[0x0e],
+        &[0x0c],
+        &[0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+        &[0x0a, 0x7f],
+        &[0x0a, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+        &[0x0a, 1, 0xff],
+        &[0x0b],
+        &[0x0b, 0x14],
+        &[0xff, 0xff, 0xff, 0xff, 0xff, 0x01],
+    ] {
+        assert!(to_json(&book(), bytes).is_err(), "{bytes:02x?}");
+    }
+}
+
+#[test]
+fn what_json_can_not_express_is_refused() {
+    for (field, content) in [
+        ("time", &[0x08, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f][..]),
+        ("time", &[0x10, 0x80, 0x94, 0xeb, 0xdc, 0x03]),
+        ("span", &[0x08, 1, 0x10, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01]),
+        ("mask", &[0x0a, 2, b'a', b'_']),
+        ("mask", &[0x0a, 1, b'A']),
+        ("value", &[0x11, 0, 0, 0, 0, 0, 0, 0xf8, 0x7f]),
+        ("any", &[0x0a, 3, b'x', b'/', b'y']),
+    ] {
+        let number = match field {
+            "any" => 20,
+            "time" => 21,
+            "span" => 22,
+            "mask" => 23,
+            _ => 25,
+        };
+        let mut wire = Vec::new();
+        prost::encoding::encode_varint(number << 3 | 2, &mut wire);
+        wire.push(content.len() as u8);
+        wire.extend_from_slice(content);
+        assert!(to_json(&book(), &wire).is_err(), "{field}");
+    }
+}
+
+#[test]
+fn settings_choose_names_enums_and_defaults() {
+    let pool = pool_of(
+        r#"syntax = "proto3"; package t;
+        enum E { ZERO = 0; ONE = 1; }
+        message M { int32 an_int = 1; string text = 2; E an_enum = 3; repeated int32 list = 4;
+          map<string, int32> map = 5; M inner = 6; optional int32 maybe = 7; oneof o { int32 x = 8; }
+          int64 long = 9; bytes raw = 10; double real = 11; bool flag = 12; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    let settings =
+        |emit_defaults| Settings { emit_defaults, proto_names: true, ..Settings::default() };
+    assert_eq!(
+        to_json_with(&plan, &settings(EmitDefaults::Scalars), &[0x18, 1]).unwrap(),
+        r#"{"an_enum":"ONE","an_int":0,"text":"","long":"0","raw":"","real":0,"flag":false}"#
+    );
+    assert_eq!(
+        to_json_with(&plan, &settings(EmitDefaults::All), &[0x08, 0]).unwrap(),
+        r#"{"an_int":0,"text":"","an_enum":"ZERO","list":[],"map":{},"long":"0","raw":"","real":0,"flag":false}"#
+    );
+    let numbers = Settings { enums_as_numbers: true, ..Settings::default() };
+    assert_eq!(to_json_with(&plan, &numbers, &[0x18, 1, 0x08, 0]).unwrap(), r#"{"anEnum":1}"#);
+    assert_eq!(to_json(&plan, &[0x18, 7, 0x38, 0]).unwrap(), r#"{"anEnum":7,"maybe":0}"#);
+}
+
+#[test]
+fn one_field_is_written_alone_and_its_absence_is_empty() {
+    let plan = book();
+    let wire = parts(&[
+        r#"{"spot":{"depth":1},"numbers":[1]}"#,
+        r#"{"numbers":[2],"spot":{"name":"x"},"novel":"n"}"#,
+    ]);
+    for (name, full, empty) in [
+        ("spot", r#"{"depth":1,"name":"x"}"#, "{}"),
+        ("numbers", "[1,2]", "[]"),
+        ("novel", "\"n\"", "\"\""),
+        ("poem", "0", "0"),
+        ("counts", "{}", "{}"),
+        ("copies", "\"0\"", "\"0\""),
+        ("color", "\"RED\"", "\"RED\""),
+        ("time", "\"1970-01-01T00:00:00Z\"", "\"1970-01-01T00:00:00Z\""),
+        ("list", "[]", "[]"),
+        ("extra", "{}", "{}"),
+        ("wrapped", "\"0\"", "\"0\""),
+        ("price", "0", "0"),
+    ] {
+        let field = plan.field(name).unwrap();
+        for (wire, expected) in [(&wire[..], full), (&[], empty)] {
+            let mut out = Vec::new();
+            wire_field_to_json(&plan, field, &Settings::default(), 100, wire, &mut out).unwrap();
+            assert_eq!(String::from_utf8(out).unwrap(), expected, "{name}");
+        }
+    }
+}
+
+#[test]
+fn proto2_has_groups_extensions_sets_and_closed_enums() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        enum E { A = 1; B = 2; }
+        message M { required int32 id = 1; optional E e = 2; repeated E es = 3; map<string, E> em = 4;
+          optional group Part = 5 { optional int32 n = 1; optional Part inner = 2; }
+          repeated group Many = 6 { optional int32 n = 1; }
+          oneof o { E oe = 7; int32 on = 8; }
+          optional Set set = 9;
+          optional string s = 10;
+          extensions 100 to 200; }
+        message Set { option message_set_wire_format = true; extensions 4 to max; }
+        message X { extend Set { optional X x = 1234567; } optional int32 n = 1; }
+        message Y { extend Set { optional Y y = 12; } }
+        extend M { optional int32 ext = 100; repeated M more = 101; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    for json in [
+        r#"{"id":1,"part":{"n":1,"inner":{"n":2}},"many":[{"n":1},{}],"[t.ext]":5,"[t.more]":[{"id":0}]}"#,
+        r#"{"id":1,"e":"B","es":["A","B"],"em":{"x":"A"},"oe":"A"}"#,
+        r#"{"id":1,"set":{"[t.X.x]":{"n":3},"[t.Y.y]":{}}}"#,
+    ] {
+        let wire = to_wire(&plan, json).unwrap();
+        assert_eq!(to_json(&plan, &wire).unwrap(), json);
+        let mut canonical = Vec::new();
+        wire_to_wire(&plan, &Settings::default(), usize::MAX, &wire, &mut canonical).unwrap();
+        assert_eq!(to_json(&plan, &canonical).unwrap(), json);
+        // In two pieces each, which brings the second try.
+        let twice = [wire.clone(), to_wire(&plan, r#"{"id":1}"#).unwrap()].concat();
+        assert_eq!(to_json(&plan, &twice).unwrap(), json);
+    }
+    let closed =
+        [0x08, 1, 0x10, 9, 0x18, 1, 0x18, 9, 0x22, 5, 0x0a, 1, b'k', 0x10, 9, 0x40, 3, 0x38, 9];
+    assert_eq!(to_json(&plan, &closed).unwrap(), r#"{"id":1,"es":["A"],"on":3}"#);
+    assert!(to_wire(&plan, r#"{"id":1,"e":9}"#).is_err());
+    assert!(to_wire(&plan, r#"{}"#).unwrap_err().message.contains("required"));
+    assert!(to_json(&plan, &[]).is_err());
+    assert!(to_wire(&plan, r#"{"id":1,"part":{"m":1}}"#).is_err());
+    // A group in two pieces, and a string that is not UTF-8.
+    let pieces = [0x08, 1, 0x2b, 0x08, 7, 0x2c, 0x2b, 0x13, 0x08, 8, 0x14, 0x2c];
+    assert_eq!(to_json(&plan, &pieces).unwrap(), r#"{"id":1,"part":{"n":7}}"#);
+    assert!(to_json(&plan, &[0x08, 1, 0x52, 1, 0xff]).is_err());
+}
+
+#[test]
+fn status_details_are_decoded_or_base64() {
+    let (_, plans) = test_plans();
+    let mut out = Vec::new();
+    let details: [(&str, &[u8]); 4] = [
+        ("x/test.Spot", &[0x08, 3]),
+        ("x/no.Such", &[1, 2, 3]),
+        ("x/test.Spot", &[0x08]),
+        ("x/test.Spot", &[0x08, 3, 0x08, 4]),
+    ];
+    status_to_json(&plans, &Settings::default(), 5, "no \"book\"", details, &mut out);
+    let expected = concat!(
+        r#"{"code":5,"message":"no \"book\"","details":[{"@type":"x/test.Spot","depth":3},"#,
+        r#"{"@type":"x/no.Such","value":"AQID"},{"@type":"x/test.Spot","value":"CA=="},"#,
+        r#"{"@type":"x/test.Spot","depth":4}]}"#
+    );
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}

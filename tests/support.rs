@@ -2,6 +2,7 @@
 //! that see every byte.
 
 pub(crate) mod backend;
+pub(crate) mod document;
 pub(crate) mod gateway;
 pub(crate) mod http1;
 pub(crate) mod http2;

@@ -116,7 +116,13 @@ impl Drop for Gateway {
 
 /// Runs a command to its end.
 pub(crate) async fn run_to_end(arguments: &[&str]) -> Output {
-    within("the program's end", command(arguments).output()).await.unwrap()
+    run_to_end_in(Path::new(env!("CARGO_MANIFEST_DIR")), arguments).await
+}
+
+/// Runs a command to its end, in a folder.
+pub(crate) async fn run_to_end_in(folder: &Path, arguments: &[&str]) -> Output {
+    let mut command = command(arguments);
+    within("the program's end", command.current_dir(folder).output()).await.unwrap()
 }
 
 fn command(arguments: &[&str]) -> Command {

@@ -11,8 +11,8 @@ use clap::Args;
 
 use super::{Arguments, DONE, prepare_or_report, report, write};
 use crate::{
-    config::{Prepared, Route},
-    schema::{Body, Method},
+    config::Prepared,
+    schema::{Body, HttpRule, Method},
 };
 
 const EXAMPLES: &str = "\
@@ -51,7 +51,7 @@ impl Routes {
 
 /// All routes, aligned, in the order of the schema; then the methods that have none.
 pub(super) fn table(prepared: &Prepared) -> String {
-    let rows: Vec<_> = prepared.routes.all.iter().map(columns).collect();
+    let rows: Vec<_> = prepared.schema.rules().map(columns).collect();
     let width = |column: fn(&[String; 3]) -> &String| {
         rows.iter().map(|row| column(row).chars().count()).max().unwrap_or(0)
     };
@@ -66,8 +66,7 @@ pub(super) fn table(prepared: &Prepared) -> String {
     text
 }
 
-fn columns(route: &Route) -> [String; 3] {
-    let rule = route.http_rule();
+fn columns((method, rule): (&Method, &HttpRule)) -> [String; 3] {
     let body = match &rule.body {
         Body::None => String::new(),
         Body::Whole => "body: *".into(),
@@ -77,8 +76,8 @@ fn columns(route: &Route) -> [String; 3] {
         "" => String::new(),
         field => format!("response body: {field}"),
     };
-    let notes = notes(&[&body, &response, kind(&route.method)]);
-    let target = format!("{}{notes}", route.method.full_name);
+    let notes = notes(&[&body, &response, kind(method)]);
+    let target = format!("{}{notes}", method.full_name);
     [rule.method.to_string(), rule.template.clone(), target]
 }
 

@@ -19,7 +19,7 @@ const STRONG: Style = Style::new().bold();
 pub(super) fn contents(prepared: &Prepared) -> String {
     let services = report::count(prepared.schema.services().len(), "service");
     let methods = report::count(prepared.schema.methods().len(), "method");
-    let routes = report::count(prepared.routes.all.len(), "route");
+    let routes = report::count(prepared.schema.rules().count(), "route");
     format!("{services}, {methods}, {routes}")
 }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! transom.yaml ─ yaml ─► Value + lines ─ read ─► File ─┐
 //! arguments ────────────────────────────────────► File ─┴─ prepare ─► Prepared
-//!                                                          schema, policies, routes, stages
+//!                                                          schema, policies, stages, doors
 //! ```
 //!
 //! It goes in one direction and tells every problem in one go: what can't be read is reported,
@@ -22,7 +22,6 @@ mod policy;
 mod prepare;
 mod read;
 mod resolve;
-pub mod routes;
 mod runtime;
 mod selector;
 mod size;
@@ -41,6 +40,5 @@ pub use self::{
     policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},
     resolve::Resolved,
-    routes::{Route, Routes},
     runtime::Runtime,
 };

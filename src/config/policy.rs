@@ -15,7 +15,13 @@ use super::{
     read::read,
     wording,
 };
-use crate::{exchange, problem::Problem, protocol::rest, stage::STAGES, transcode};
+use crate::{
+    exchange,
+    problem::Problem,
+    protocol::{MethodPolicy, rest},
+    stage::STAGES,
+    transcode,
+};
 
 /// A policy as written for one selector.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -156,6 +162,13 @@ impl Policy {
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
         }
+    }
+}
+
+impl From<&Policy> for MethodPolicy {
+    fn from(policy: &Policy) -> Self {
+        let Policy { transcode, rest, limits, .. } = policy.clone();
+        Self { json: transcode, rest, limits }
     }
 }
 

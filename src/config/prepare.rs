@@ -3,12 +3,18 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    File, Loaded, Places, Resolved, Routes,
+    File, Loaded, Places, Resolved,
     places::{join_index, join_key},
     resolve::{self, Rules},
-    routes, sources,
+    sources,
 };
-use crate::{problem::Problem, schema::Schema, upstream::Cluster};
+use crate::{
+    problem::Problem,
+    protocol::{Compiled, Door, MethodPolicy, PROTOCOLS},
+    schema::Schema,
+    transcode::Plans,
+    upstream::Cluster,
+};
 
 /// The ingredients of the runtime. Nothing in it is invalid.
 pub struct Prepared {
@@ -18,8 +24,8 @@ pub struct Prepared {
     pub schema: Arc<Schema>,
     /// What holds for each method; the position is [`Method::index`](crate::schema::Method::index).
     pub methods: Vec<Resolved>,
-    /// The HTTP routes.
-    pub routes: Routes,
+    /// The protocols, compiled for the schema, in the order of their table.
+    pub doors: Vec<Box<dyn Door>>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
 }
@@ -38,7 +44,7 @@ impl fmt::Debug for Prepared {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Prepared")
             .field("schema", &self.schema)
-            .field("routes", &self.routes.all.len())
+            .field("doors", &self.doors.len())
             .field("warnings", &self.warnings)
             .finish_non_exhaustive()
     }
@@ -70,17 +76,31 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
         return Err(Failure { problems: in_order(problems), only_unreachable });
     };
 
-    let routes = routes::compile(&schema, &mut problems);
     let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    let doors = compile_doors(&schema, &methods, &mut problems);
     warn_of_nothing(&schema, &mut problems);
     let problems = in_order(problems);
-    match routes {
-        Some(routes) if count_errors(&problems) == 0 => {
-            let schema = Arc::new(schema);
-            Ok(Prepared { file, schema, methods, routes, warnings: problems })
-        }
-        _ => Err(Failure { problems, only_unreachable: false }),
+    if count_errors(&problems) > 0 {
+        return Err(Failure { problems, only_unreachable: false });
     }
+    let schema = Arc::new(schema);
+    Ok(Prepared { file, schema, methods, doors, warnings: problems })
+}
+
+/// Compiles every protocol for the schema and its policies.
+fn compile_doors(
+    schema: &Schema,
+    methods: &[Resolved],
+    problems: &mut Vec<Problem>,
+) -> Vec<Box<dyn Door>> {
+    let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
+    let policies: Vec<_> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let compiled = PROTOCOLS.iter().filter_map(|protocol| {
+        let Compiled { door, problems: found } = (protocol.compile)(schema, &plans, &policies);
+        problems.extend(found);
+        door
+    });
+    compiled.collect()
 }
 
 fn count_errors(problems: &[Problem]) -> usize {

@@ -5,13 +5,12 @@ use std::{collections::HashMap, sync::Arc};
 use http::Request;
 use hyper::body::Incoming;
 
-use super::{Prepared, Resolved};
+use super::Prepared;
 use crate::{
     problem::Problem,
-    protocol::{Compiled, Door, MethodPolicy, PROTOCOLS},
+    protocol::Door,
     schema::{Method, Schema},
     stage::Chain,
-    transcode::Plans,
     upstream::Cluster,
 };
 
@@ -27,10 +26,10 @@ impl Runtime {
     /// Compiles what was prepared, for this many worker threads.
     ///
     /// # Errors
-    /// Every problem of the rules, and of upstreams that can't be made (their certificates may
-    /// have gone since they were checked).
+    /// Every problem of upstreams that can't be made: their certificates may have gone since they
+    /// were checked.
     pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, .. } = prepared;
+        let Prepared { file, schema, methods, doors, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
@@ -39,20 +38,11 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
-        let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-        let policies: Vec<_> = methods.iter().map(method_policy).collect();
-        let mut doors = Vec::new();
-        for protocol in PROTOCOLS {
-            let Compiled { door, problems: found } = (protocol.compile)(&schema, &plans, &policies);
-            doors.extend(door);
-            problems.extend(found);
-        }
         let chains = methods.into_iter().filter_map(|resolved| {
             let cluster = clusters.get(resolved.policy.upstream.as_str())?;
             Some(Chain::new(resolved.stages, cluster.clone()))
         });
         let chains: Vec<_> = chains.collect();
-        problems.retain(Problem::is_error);
         if problems.is_empty() { Ok(Self { schema, doors, chains }) } else { Err(problems) }
     }
 
@@ -71,14 +61,5 @@ impl Runtime {
     /// The stages of a method, and the backend behind them.
     pub fn chain(&self, method: &Method) -> &Chain {
         &self.chains[method.index]
-    }
-}
-
-fn method_policy(resolved: &Resolved) -> MethodPolicy {
-    let policy = &*resolved.policy;
-    MethodPolicy {
-        json: policy.transcode.clone(),
-        rest: policy.rest.clone(),
-        limits: policy.limits,
     }
 }

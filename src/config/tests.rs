@@ -127,7 +127,7 @@ fn methods_with_the_same_selectors_share_a_policy() {
 fn auto_map_gives_routes_to_methods_without_a_rule() {
     let routes = |text: &str| {
         let prepared = prepared(parsed(text)).unwrap();
-        let templates = prepared.routes.all.iter().map(|route| route.template.to_string());
+        let templates = prepared.schema.rules().map(|(_, rule)| rule.template.clone());
         templates.filter(|template| template.contains("Bookshelf")).collect::<Vec<_>>()
     };
     assert_eq!(routes(SERVES), Vec::<String>::new());

@@ -16,6 +16,7 @@ use crate::problem::Problem;
 /// One cluster: who answers, and how they are reached.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(rename = "Upstream")]
 pub struct Settings {
     /// The backends, called in turn: `host:port` or `http://host:port` for cleartext HTTP/2,
     /// `https://host:port` for TLS. A host name is resolved at each connect, and all of its

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     problem::Problem,
     protocol::MethodPolicy,
-    route::{Router, RouterBuilder, Template},
+    route::{Conflict, Router, RouterBuilder, Template},
     schema::{Body, HttpMethod, HttpRule, Method, Schema},
     transcode::{Plan, Plans, Slot},
 };
@@ -21,7 +21,8 @@ pub(super) struct Bound {
     pub(super) binding: Arc<Binding>,
     http_method: HttpMethod,
     template: Template,
-    origin: String,
+    /// Where the rule was written.
+    place: String,
 }
 
 /// Compiles every rule, and tells every problem.
@@ -53,16 +54,18 @@ pub(super) fn router(bound: &[Bound]) -> (Option<Router>, Vec<Problem>) {
     match builder.build() {
         Ok(router) => (Some(router), Vec::new()),
         Err(conflicts) => {
-            let tell = |conflict: &crate::route::Conflict| {
+            let tell = |conflict: &Conflict| {
                 let [first, second] = [&bound[conflict.first], &bound[conflict.second]];
-                Problem::error(
-                    &second.origin,
-                    format!(
-                        "{} {} matches the same requests as {} of {}",
-                        second.http_method, second.template, first.template, first.origin
-                    ),
-                )
-                .mend("change one of the two templates")
+                let message = format!(
+                    "`{} {}` matches the same requests as `{} {}` of {}",
+                    second.http_method,
+                    second.template,
+                    first.http_method,
+                    first.template,
+                    first.place,
+                );
+                Problem::error(&second.place, message)
+                    .mend("change the path or the HTTP method of one")
             };
             (None, conflicts.iter().map(tell).collect())
         }
@@ -75,10 +78,9 @@ fn bind(
     plans: &Arc<Plans>,
     policy: &MethodPolicy,
 ) -> Result<Bound, Problem> {
-    let problem = |message: String| Problem::error(&rule.origin, message);
-    let template = Template::parse(&rule.template).map_err(|error| {
-        problem(format!("path template `{}`: {error}", rule.template)).mend(error.mend())
-    })?;
+    let problem = |message: String| Problem::error(place(method, rule), message);
+    let template = Template::parse(&rule.template)
+        .map_err(|error| problem(format!("in `{}`: {error}", rule.template)))?;
     let plan = |descriptor| {
         let plan = plans.message(descriptor);
         plan.ok_or_else(|| problem(format!("type `{}` is not known", descriptor.full_name())))
@@ -111,7 +113,7 @@ fn bind(
         binding: Arc::new(binding),
         http_method: rule.method.clone(),
         template,
-        origin: rule.origin.clone(),
+        place: place(method, rule),
     })
 }
 
@@ -155,8 +157,8 @@ fn request_shape(
     };
     let descriptor = method.input.get_field_by_name(name);
     let found = descriptor.zip(input.field(name));
-    let (descriptor, place) =
-        found.ok_or_else(|| no_field("body", name, rule, method.input.full_name()))?;
+    let (descriptor, place) = found
+        .ok_or_else(|| no_field("body", name, &place(method, rule), method.input.full_name()))?;
     let message = descriptor.kind().as_message().filter(|_| !descriptor.is_list()).cloned();
     let field = BodyField {
         place,
@@ -182,14 +184,24 @@ fn response_shape(
     }
     let descriptor = method.output.get_field_by_name(name);
     let found = descriptor.zip(output.field(name));
-    let (descriptor, place) =
-        found.ok_or_else(|| no_field("response_body", name, rule, method.output.full_name()))?;
+    let (descriptor, place) = found.ok_or_else(|| {
+        no_field("response_body", name, &place(method, rule), method.output.full_name())
+    })?;
     let message = descriptor.kind().as_message().filter(|_| !descriptor.is_list()).cloned();
     let raw = message.is_some_and(|message| message.full_name() == http_body::NAME);
     Ok(if raw { ResponseShape::RawField(descriptor.number()) } else { ResponseShape::Field(place) })
 }
 
-fn no_field(option: &str, name: &str, rule: &HttpRule, message: &str) -> Problem {
-    Problem::error(&rule.origin, format!("`{option}: \"{name}\"` names no field of `{message}`"))
+fn no_field(option: &str, name: &str, place: &str, message: &str) -> Problem {
+    Problem::error(place, format!("`{option}: \"{name}\"` names no field of `{message}`"))
         .mend("name one of its top-level fields, as the .proto file has it")
+}
+
+/// Where a rule stands: its origin, which names the method or is named beside it.
+fn place(method: &Method, rule: &HttpRule) -> String {
+    if rule.origin.contains(&method.full_name) {
+        rule.origin.clone()
+    } else {
+        format!("{}: {}", rule.origin, method.full_name)
+    }
 }

@@ -46,8 +46,8 @@ pub(super) fn read_head(
     mut headers: HeaderMap,
     ended: impl FnOnce() -> bool,
 ) -> Head {
-    if headers.contains_key(GRPC_STATUS)
-        && (read_code(headers.get(GRPC_STATUS)) != Code::Ok || ended())
+    if let Some(status) = headers.get(GRPC_STATUS)
+        && (read_code(status) != Code::Ok || ended())
     {
         return Head::Ended(read_trailers(&mut Metadata::new(), headers));
     }
@@ -74,7 +74,8 @@ pub(super) fn read_trailers(
     head: &mut Metadata,
     mut trailers: HeaderMap,
 ) -> Result<Metadata, Error> {
-    match read_code(trailers.get(GRPC_STATUS)) {
+    let Some(status) = trailers.remove(GRPC_STATUS) else { return Err(no_status()) };
+    match read_code(&status) {
         Code::Ok => {
             remove_control(&mut trailers);
             Ok(trailers)
@@ -93,11 +94,11 @@ pub(super) fn broken(reason: &'static str, message: &'static str) -> Error {
     Error::new(Code::Internal, reason, message).with_origin(Origin::Upstream)
 }
 
-/// The code in `grpc-status`; UNKNOWN if it is missing or no number, as gRPC asks for.
-fn read_code(value: Option<&HeaderValue>) -> Code {
-    match value.map(HeaderValue::as_bytes) {
-        Some(b"0") => Code::Ok,
-        Some(digits) if !digits.is_empty() && digits.len() < 10 => digits
+/// The code in `grpc-status`; UNKNOWN if it is no number, as gRPC asks for.
+fn read_code(value: &HeaderValue) -> Code {
+    match value.as_bytes() {
+        b"0" => Code::Ok,
+        digits if !digits.is_empty() && digits.len() < 10 => digits
             .iter()
             .try_fold(0, |number: u32, digit| {
                 digit.is_ascii_digit().then(|| number * 10 + u32::from(digit - b'0'))
@@ -108,9 +109,6 @@ fn read_code(value: Option<&HeaderValue>) -> Code {
 }
 
 fn read_error(code: Code, head: &mut Metadata, mut trailers: HeaderMap) -> Error {
-    if !trailers.contains_key(GRPC_STATUS) {
-        return no_status();
-    }
     let message = trailers.get(GRPC_MESSAGE).map_or_else(String::new, decode_message);
     let details = trailers.get(GRPC_DETAILS).and_then(decode_details);
     remove_control(&mut trailers);
@@ -320,7 +318,7 @@ mod tests {
             ("", Code::Unknown),
             ("-1", Code::Unknown),
         ] {
-            assert_eq!(read_code(Some(&text.parse().unwrap())), code, "{text}");
+            assert_eq!(read_code(&text.parse().unwrap()), code, "{text}");
         }
     }
 

@@ -55,11 +55,11 @@ pub mod stage;
 
 pub mod upstream;
 
+pub mod observe;
+
 pub mod config;
 
 pub mod gateway;
-
-pub mod observe;
 
 pub mod listener;
 

@@ -78,7 +78,7 @@ async fn stream_that_is_not_read_holds_up_no_other() {
     let mut connection = rig.http2().await;
     let path = "/v1/shelves/fiction/books:watch?repeat=1000000";
     let stuck = connection.open_stream("GET", path, &[], true).await;
-    let (_, _sending, mut body) = stuck.head().await.unwrap();
+    let (_, sending, mut body) = stuck.head().await.unwrap();
     let first = within("data", body.data()).await.unwrap().unwrap();
     // The connection's own window is shared, so what came is given back; the stream's is not.
     body.flow_control().release_capacity(first.len()).unwrap();
@@ -86,7 +86,7 @@ async fn stream_that_is_not_read_holds_up_no_other() {
     for _ in 0..20 {
         other.request("GET", BOOK, &[], b"").await.ok();
     }
-    drop(body);
+    drop((body, sending));
     within("the stream's end", rig.bookshelf.wait_for_cancelled(1)).await;
     connection.request("GET", BOOK, &[], b"").await.ok();
 }

@@ -88,7 +88,8 @@ async fn stream_of_any_length_is_taken_if_its_elements_fit() {
 async fn head_past_the_limit_is_431() {
     let rig = Rig::start().await;
     let fits = "a".repeat(60 << 10);
-    rig.request("GET", "/v1/books", &[("x-long", &fits)], b"").await.ok();
+    // A header that is not passed on: the backend has a limit of its own, and a lower one.
+    rig.request("GET", "/v1/books", &[("accept-encoding", &fits)], b"").await.ok();
     let long = "a".repeat(70 << 10);
     let mut connection = rig.http1().await;
     connection.send(format!("GET /v1/books HTTP/1.1\r\nhost: a\r\nx-long: {long}\r\n\r\n")).await;

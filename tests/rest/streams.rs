@@ -152,10 +152,10 @@ async fn server_stream_of_a_caller_that_leaves_is_cancelled() {
     drop(connection);
     within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
     let mut connection = rig.http2().await;
-    let (_, _sending, mut body) =
+    let (_, sending, mut body) =
         connection.open_stream("GET", path, &[], true).await.head().await.unwrap();
     http2::text_until(&mut body, "title").await;
-    drop(body);
+    drop((body, sending));
     within("the call's end", rig.bookshelf.wait_for_cancelled(2)).await;
     // The connection serves on.
     connection.request("GET", "/v1/books", &[], b"").await.ok();

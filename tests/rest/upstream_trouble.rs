@@ -100,7 +100,11 @@ async fn backend_that_accepts_and_says_nothing_is_504() {
 
 #[tokio::test]
 async fn backend_that_never_answers_is_504() {
-    let silent = backend::http2(|_asked: Asked, _reply: Answer| std::future::pending()).await;
+    let silent = backend::http2(|asked: Asked, reply: Answer| async move {
+        let _held = (asked, reply);
+        std::future::pending().await
+    })
+    .await;
     call(silent).await.refusal(504, 4);
 }
 
@@ -194,8 +198,12 @@ async fn backend_whose_message_is_broken_is_trouble() {
 
 #[tokio::test]
 async fn backend_whose_status_is_no_number_is_unknown() {
-    call_answering(EMPTY_FRAME, &[("grpc-status", "fine")]).await.refusal(500, 2);
-    call_answering(EMPTY_FRAME, &[("grpc-status", "77")]).await.refusal(500, 2);
+    call_answering(EMPTY_FRAME, &[("grpc-status", "fine"), ("grpc-message", "said")])
+        .await
+        .refusal(500, 2);
+    call_answering(EMPTY_FRAME, &[("grpc-status", "77"), ("grpc-message", "said")])
+        .await
+        .refusal(500, 2);
 }
 
 #[tokio::test]

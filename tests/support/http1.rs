@@ -76,7 +76,8 @@ impl Connection {
             bytes.push_str(&format!("content-length: {}\r\n", body.len()));
         }
         bytes.push_str("\r\n");
-        self.send([bytes.as_bytes(), body].concat()).await;
+        // A refusal may come before all has been sent; the response tells.
+        self.try_send([bytes.as_bytes(), body].concat()).await;
     }
 
     /// Sends the head of a request whose body follows by [`Connection::send_chunk`].

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderValue, Method, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRAILER},
 };
 
 use super::{
@@ -117,6 +117,7 @@ impl RestAnswer {
         let body = StreamBody::new(self.binding.clone(), self.accepted.framing, first, messages)?;
         let content_type = HeaderValue::from_static(self.accepted.content_type);
         let mut response = self.begin(metadata, content_type);
+        self.announce(response.headers_mut());
         if self.accepted.framing == Framing::Events {
             let headers = response.headers_mut();
             // Events are of the moment: neither caches nor proxies may keep them back.
@@ -161,6 +162,16 @@ impl RestAnswer {
         }
         headers.insert(CONTENT_TYPE, content_type);
         response
+    }
+
+    /// Names the trailers that may follow; HTTP/1.1 sends none that were not announced (RFC 9110
+    /// §6.6.2).
+    fn announce(&self, headers: &mut HeaderMap) {
+        for name in &self.binding.settings.response_trailers {
+            if let Ok(name) = HeaderValue::from_str(name) {
+                headers.append(TRAILER, name);
+            }
+        }
     }
 
     /// Adds the trailers that the policy declares.

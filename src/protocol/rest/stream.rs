@@ -31,8 +31,10 @@ pub(super) struct StreamBody {
 
 enum State {
     Running,
-    /// What was gathered has left; the stream breaks off with this.
+    /// What was gathered has been handed over; once it has left the stream breaks off with this.
     Failing(Error),
+    /// It has left.
+    Broken(Error),
     /// Only the declared trailers are left.
     Trailing,
     Ended,
@@ -137,7 +139,14 @@ impl Body for StreamBody {
             return Poll::Ready(Some(Ok(Frame::data(out.into()))));
         }
         match std::mem::replace(&mut this.state, State::Ended) {
-            State::Failing(error) => Poll::Ready(Some(Err(error))),
+            State::Failing(error) => {
+                // A body that waits is flushed: else the error would take back the head, and what
+                // has been written, before any of it has left.
+                this.state = State::Broken(error);
+                cx.waker().wake_by_ref();
+                Poll::Pending
+            }
+            State::Broken(error) => Poll::Ready(Some(Err(error))),
             State::Trailing => {
                 let declared = &this.binding.settings.response_trailers;
                 let trailers = declared_trailers(declared, &mut this.messages);

@@ -1,7 +1,5 @@
 //! The schema from the sources that the configuration names.
 
-use tonic::transport::{Certificate, ClientTlsConfig, Identity};
-
 use super::{
     File, Source,
     places::{Places, join_index, join_key},
@@ -9,7 +7,7 @@ use super::{
 use crate::{
     problem::Problem,
     schema::{Schema, SchemaBuilder},
-    upstream::{self, reflection},
+    upstream::reflection,
 };
 
 /// What came of the sources.
@@ -47,14 +45,14 @@ pub(super) async fn gather(
                     sound = false;
                     continue;
                 }
-                match ask(upstream, settings).await {
+                match reflection::ask(settings, reflection::Bounds::default()).await {
                     Ok(reflected) => {
                         problems.extend(undescribed(upstream, &reflected));
                         builder.add_files(upstream, &reflected.files)
                     }
-                    Err(problem) => {
+                    Err(error) => {
                         unreachable = true;
-                        problems.push(places.settle(problem));
+                        problems.push(places.settle(unanswered(upstream, &error)));
                         builder
                     }
                 }
@@ -114,49 +112,9 @@ pub(super) fn unknown_upstream(path: &str, name: &str, file: &File) -> Problem {
     super::wording::unknown(path, "upstream", name, &known)
 }
 
-/// Asks the endpoints in turn until one answers.
-async fn ask(name: &str, settings: &upstream::Settings) -> Result<reflection::Reflected, Problem> {
-    let path = join_key("upstreams", name);
-    let mut last = Problem::error(&*path, "there is no endpoint to ask for its schema");
-    for endpoint in &settings.endpoints {
-        let url = match endpoint.contains("://") {
-            true => endpoint.clone(),
-            false => format!("http://{endpoint}"),
-        };
-        let tls = tls(settings.tls.as_ref()).map_err(|message| Problem::error(&*path, message))?;
-        let asked = match reflection::channel(&url, Some(tls)) {
-            Ok(channel) => reflection::fetch(channel, reflection::Bounds::default()).await,
-            Err(error) => Err(error),
-        };
-        match asked {
-            Ok(reflected) => return Ok(reflected),
-            Err(error) => {
-                let message = format!("asking `{endpoint}` for its schema: {error}");
-                let mend = "start it with reflection, or give a descriptor set or .proto sources";
-                last = Problem::error(&*path, message).mend(mend);
-            }
-        }
-    }
-    Err(last)
-}
-
-fn tls(settings: Option<&upstream::Tls>) -> Result<ClientTlsConfig, String> {
-    let read = |path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| format!("`{}` can't be read: {error}", path.display()))
-    };
-    let mut tls = ClientTlsConfig::new();
-    let Some(settings) = settings else { return Ok(tls.with_enabled_roots()) };
-    tls = match &settings.ca {
-        Some(path) => tls.ca_certificate(Certificate::from_pem(read(path)?)),
-        None => tls.with_enabled_roots(),
-    };
-    if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
-        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
-    }
-    if let Some(name) = &settings.server_name {
-        tls = tls.domain_name(name);
-    }
-    Ok(tls)
+fn unanswered(upstream: &str, error: &reflection::ReflectionError) -> Problem {
+    Problem::error(join_key("upstreams", upstream), error.to_string())
+        .mend("start it with reflection, or give a descriptor set or .proto sources")
 }
 
 fn undescribed(upstream: &str, reflected: &reflection::Reflected) -> Option<Problem> {

@@ -92,10 +92,12 @@ impl Record {
 /// Lets the record follow the answer to its last byte.
 pub fn follow(
     record: Option<Box<Record>>,
-    response: Response<ResponseBody>,
+    mut response: Response<ResponseBody>,
 ) -> Response<ResponseBody> {
     let Some(mut record) = record else { return response };
     record.status = response.status();
+    // The caller gets the word by which its request is found in the log.
+    response.headers_mut().insert(request_id::HEADER, record.request_id.clone());
     response.map(|body| match body {
         ResponseBody::Empty => ResponseBody::Empty,
         ResponseBody::Whole(bytes) => {

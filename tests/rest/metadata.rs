@@ -232,12 +232,16 @@ async fn deadline_that_passes_in_a_stream_ends_it_visibly() {
 }
 
 #[tokio::test]
-async fn request_id_is_kept_or_made_and_given_back() {
-    let rig = Rig::start().await;
-    let kept = rig.request("GET", "/v1/books", &[("x-request-id", "abc-1")], b"").await;
+async fn request_id_of_the_access_log_is_kept_or_made_and_given_back() {
+    let (_bookshelf, upstream) = rig::start_bookshelf().await;
+    let gateway = Gateway::serve(&["--upstream", &upstream.to_string(), "--access-log"]).await;
+    let get = async |path: &str, headers: &[(&str, &str)]| {
+        http1::request(gateway.address, "GET", path, headers, b"").await
+    };
+    let kept = get("/v1/books", &[("x-request-id", "abc-1")]).await;
     assert_eq!(kept.header("x-request-id"), "abc-1");
-    let made = rig.get("/v1/books").await;
+    let made = get("/v1/books", &[]).await;
     assert_eq!(made.header("x-request-id").len(), 32);
-    let refused = rig.get("/nowhere").await;
+    let refused = get("/nowhere", &[]).await;
     assert_eq!(refused.header("x-request-id").len(), 32);
 }

@@ -79,8 +79,7 @@ fn bind(
     policy: &MethodPolicy,
 ) -> Result<Bound, Problem> {
     let problem = |message: String| Problem::error(place(method, rule), message);
-    let template = Template::parse(&rule.template)
-        .map_err(|error| problem(format!("in `{}`: {error}", rule.template)))?;
+    let template = Template::parse(&rule.template).map_err(|error| problem(error.to_string()))?;
     let plan = |descriptor| {
         let plan = plans.message(descriptor);
         plan.ok_or_else(|| problem(format!("type `{}` is not known", descriptor.full_name())))

@@ -14,14 +14,16 @@ use crate::support::{
 
 const README: &str = "README.md";
 
-/// How the two commands begin; the rest of the README is run with the program under test.
-const BUILD: &str = "cargo build --release\ntarget/release/transom ";
+/// How the first command begins, which `tests/run` runs as it stands; the rest of the README is run
+/// with the program under test.
+const BUILD: &str = "cargo run --release -- ";
 
 #[tokio::test]
 async fn readme_demo_answers_every_curl_as_shown() {
     let blocks = document::blocks(README);
-    let demo = blocks[0].text.strip_prefix(BUILD).expect("the two commands come first").trim();
+    let demo = blocks[0].text.strip_prefix(BUILD).expect("the demo comes first").trim();
     assert_eq!(demo, "demo", "without arguments, so that it can be typed");
+    assert_eq!(blocks[1].text.trim(), "tests/run", "the second command runs the tests");
     let folder = tempfile::tempdir().unwrap();
     let gateway = Gateway::run(&["demo", "--listen", "127.0.0.1:0"], folder.path()).await;
     let mut run = 0;
@@ -90,9 +92,7 @@ async fn readme_commands_of_the_program_run_as_shown() {
 fn readme_shows_no_command_that_is_not_run() {
     for block in document::blocks(README).iter().filter(|block| block.kind == "sh") {
         let known = block.text.lines().all(|line| {
-            ["curl ", "transom ", "tests/run", "cargo build --release", "target/release/transom "]
-                .iter()
-                .any(|start| line.starts_with(start))
+            ["curl ", "transom ", "tests/run", BUILD].iter().any(|start| line.starts_with(start))
         });
         assert!(known, "{README}:{}: nobody runs\n{}", block.line, block.text);
     }

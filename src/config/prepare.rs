@@ -3,7 +3,7 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    File, Loaded, Places, Resolved,
+    File, Loaded, Places, Resolved, Source,
     places::{join_index, join_key},
     resolve::{self, Rules},
     sources,
@@ -123,6 +123,13 @@ fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
             let path = places.original(&join_key(&join_index("listen", index), "address"));
             let message = format!("`{}` stands here twice", listen.address);
             problems.push(places.settle(Problem::error(path, message).mend("take one away")));
+        }
+    }
+    for (index, source) in file.schema.iter().enumerate() {
+        if matches!(source, Source::Reflection { refresh: Some(_), .. }) {
+            let path = join_key(&join_index("schema", index), "refresh");
+            let message = "the upstream is asked at start alone for now, not again";
+            problems.push(places.settle(Problem::warning(path, message)));
         }
     }
     if file.admin.is_some() {

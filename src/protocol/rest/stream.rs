@@ -26,6 +26,8 @@ pub(super) struct StreamBody {
     messages: Messages,
     /// Whether a message has been written.
     started: bool,
+    /// What the write before took, in bytes, and some more.
+    usual: usize,
     state: State,
 }
 
@@ -52,7 +54,8 @@ impl StreamBody {
         messages: Messages,
     ) -> Result<Self, Error> {
         let (begun, state) = (Vec::new(), State::Running);
-        let mut stream = Self { binding, framing, begun, messages, started: false, state };
+        let mut stream =
+            Self { binding, framing, begun, messages, started: false, usual: 0, state };
         if let Some(first) = first {
             let mut begun = Vec::with_capacity(first.len() * 3 + 64);
             stream.append(first, &mut begun)?;
@@ -123,7 +126,8 @@ impl Body for StreamBody {
             match this.messages.poll_message(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     if out.capacity() == 0 {
-                        out.reserve(message.len() * 3 + 64);
+                        // Where many messages are ready, one allocation holds them all.
+                        out.reserve(this.usual.max(message.len() * 3 + 64));
                     }
                     if let Err(error) = this.append(&message, &mut out) {
                         this.fail(error, &mut out);
@@ -136,6 +140,7 @@ impl Body for StreamBody {
             }
         }
         if !out.is_empty() {
+            this.usual = out.len() + out.len() / 8;
             return Poll::Ready(Some(Ok(Frame::data(out.into()))));
         }
         match std::mem::replace(&mut this.state, State::Ended) {

@@ -237,7 +237,7 @@ impl File {
     /// Where to listen, and how.
     pub fn listeners(&self) -> Vec<Listen> {
         match self.listen.as_slice() {
-            [] => vec![Listen::default()],
+            [] => vec![Listen::at(Address(([127, 0, 0, 1], 8080).into()))],
             listen => listen.to_vec(),
         }
     }

@@ -10,52 +10,70 @@ use super::{Address, duration, size::Size};
 
 /// One listening socket.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct Listen {
-    /// Where it listens; `127.0.0.1:8080` by default.
+    /// Where it listens.
     pub address: Address,
     /// Networks such as `10.0.0.0/8` of proxies whose own `x-forwarded-*` and `forwarded` headers
     /// are believed and handed on; those of anybody else are replaced.
+    #[serde(default)]
     #[schemars(with = "Vec<String>")]
     pub trusted_proxies: Vec<IpNet>,
     /// The largest head (request line and headers) of a request; past it the answer is 431.
     /// `64 KiB` by default.
+    #[serde(default = "max_head")]
     #[schemars(with = "Size")]
     max_head: Size,
     /// How long a request's head may take to arrive; `10s` by default.
-    #[serde(deserialize_with = "duration::read")]
+    #[serde(default = "head_timeout", deserialize_with = "duration::read")]
     #[schemars(with = "String")]
     pub head_timeout: Duration,
     /// How long a connection may be idle; `5m` by default.
-    #[serde(deserialize_with = "duration::read")]
+    #[serde(default = "idle_timeout", deserialize_with = "duration::read")]
     #[schemars(with = "String")]
     pub idle_timeout: Duration,
     /// How many connections each worker serves at once; further ones wait. 10000 by default.
+    #[serde(default = "max_connections")]
     #[schemars(range(min = 1))]
     pub max_connections: usize,
     /// How many streams an HTTP/2 connection may have open; 100 by default.
+    #[serde(default = "max_streams")]
     #[schemars(range(min = 1))]
     pub max_streams: u32,
 }
 
-impl Default for Listen {
-    fn default() -> Self {
-        Self {
-            address: Address(([127, 0, 0, 1], 8080).into()),
-            trusted_proxies: Vec::new(),
-            max_head: Size(64 << 10),
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(300),
-            max_connections: 10_000,
-            max_streams: 100,
-        }
-    }
+fn max_head() -> Size {
+    Size(64 << 10)
+}
+
+fn head_timeout() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn idle_timeout() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn max_connections() -> usize {
+    10_000
+}
+
+fn max_streams() -> u32 {
+    100
 }
 
 impl Listen {
     /// The defaults, at this address.
     pub fn at(address: Address) -> Self {
-        Self { address, ..Self::default() }
+        Self {
+            address,
+            trusted_proxies: Vec::new(),
+            max_head: max_head(),
+            head_timeout: head_timeout(),
+            idle_timeout: idle_timeout(),
+            max_connections: max_connections(),
+            max_streams: max_streams(),
+        }
     }
 
     /// The largest head of a request, in bytes.

@@ -1,8 +1,16 @@
 //! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
 
-use std::{convert::Infallible, net::SocketAddr, pin::pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{self, Poll},
+};
 
+use bytes::Bytes;
 use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
 use hyper::{body::Incoming, service::service_fn};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
@@ -16,8 +24,12 @@ use super::{
 };
 use crate::{
     config::Listen,
+    error::Error,
     gateway::Gateway,
-    protocol::{Caller, ResponseBody},
+    protocol::{
+        Caller, ResponseBody,
+        body::{Streamed, StreamedBody},
+    },
 };
 
 /// What every connection of a worker shares.
@@ -117,20 +129,18 @@ fn keep_call(response: Response<ResponseBody>, call: CallInProgress) -> Response
 
 /// A streamed body and the call that it belongs to.
 struct Busy {
-    inner: std::pin::Pin<
-        Box<dyn http_body::Body<Data = bytes::Bytes, Error = crate::error::Error> + Send>,
-    >,
+    inner: Streamed,
     _call: CallInProgress,
 }
 
-impl http_body::Body for Busy {
-    type Data = bytes::Bytes;
-    type Error = crate::error::Error;
+impl Body for Busy {
+    type Data = Bytes;
+    type Error = Error;
 
     fn poll_frame(
-        mut self: std::pin::Pin<&mut Self>,
-        cx: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Option<Result<http_body::Frame<bytes::Bytes>, Self::Error>>> {
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
         self.inner.as_mut().poll_frame(cx)
     }
 
@@ -138,7 +148,9 @@ impl http_body::Body for Busy {
         self.inner.is_end_stream()
     }
 
-    fn size_hint(&self) -> http_body::SizeHint {
+    fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
     }
 }
+
+impl StreamedBody for Busy {}

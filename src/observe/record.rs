@@ -19,7 +19,10 @@ use super::{access, request_id};
 use crate::{
     error::{Code, Error},
     exchange::{Exchange, Journal},
-    protocol::{Call, ResponseBody},
+    protocol::{
+        Call, Refusal, ResponseBody,
+        body::{Streamed, StreamedBody},
+    },
 };
 
 /// One request, as far as it has come.
@@ -66,9 +69,13 @@ impl Record {
         })
     }
 
-    /// A door has opened the call; the backend gets to know the request's id.
-    pub fn opened(&mut self, protocol: &'static str, call: &mut Call) {
+    /// The protocol that the request speaks is known.
+    pub fn entered(&mut self, protocol: &'static str) {
         self.protocol = protocol;
+    }
+
+    /// A door has opened the call; the backend gets to know the request's id.
+    pub fn opened(&mut self, call: &mut Call) {
         let Exchange { method, metadata, journal, .. } = &mut call.exchange;
         self.rpc = Some(method.full_name.clone());
         self.route = Some(call.route.clone());
@@ -76,16 +83,10 @@ impl Record {
         *journal = Some(self.journal.clone());
     }
 
-    /// A door has answered by itself.
-    pub fn answered(&mut self, protocol: &'static str, error: Option<&Error>) {
-        self.protocol = protocol;
-        self.outcome(error);
-    }
-
-    /// How the call ended, as far as that is known before its answer is written.
-    pub fn outcome(&mut self, error: Option<&Error>) {
-        self.code = error.map_or(Code::Ok, Error::code);
-        self.reason = error.map(Error::reason);
+    /// How the request ended, as far as that is known.
+    fn end(&mut self, refusal: Option<Refusal>) {
+        self.code = refusal.map_or(Code::Ok, |refusal| refusal.code);
+        self.reason = refusal.map(|refusal| refusal.reason);
     }
 }
 
@@ -96,6 +97,7 @@ pub fn follow(
 ) -> Response<ResponseBody> {
     let Some(mut record) = record else { return response };
     record.status = response.status();
+    record.end(response.extensions().get().copied());
     // The caller gets the word by which its request is found in the log.
     response.headers_mut().insert(request_id::HEADER, record.request_id.clone());
     response.map(|body| match body {
@@ -113,7 +115,7 @@ pub fn follow(
 
 /// A streamed answer and its record.
 struct Followed {
-    inner: Pin<Box<dyn Body<Data = Bytes, Error = Error> + Send>>,
+    inner: Streamed,
     record: Box<Record>,
     ended: bool,
 }
@@ -131,10 +133,12 @@ impl Body for Followed {
             Poll::Ready(Some(Ok(frame))) => {
                 let length = frame.data_ref().map_or(0, Bytes::len);
                 self.record.response_bytes += length as u64;
+                // Nothing comes behind trailers, and nobody asks for it.
+                self.ended |= frame.is_trailers();
             }
             Poll::Ready(Some(Err(error))) => {
                 self.ended = true;
-                self.record.outcome(Some(error));
+                self.record.end(Some(Refusal::by(error)));
             }
             Poll::Ready(None) => self.ended = true,
             Poll::Pending => {}
@@ -151,20 +155,18 @@ impl Body for Followed {
     }
 }
 
+impl StreamedBody for Followed {
+    fn told(&self) -> Option<Refusal> {
+        self.inner.told()
+    }
+}
+
 impl Drop for Followed {
     fn drop(&mut self) {
-        let Self { record, ended, .. } = self;
-        // What the backend said last counts: a stream may have told a late error in its own form.
-        match record.journal.upstream_status.get() {
-            Some(&code) if code != Code::Ok && record.reason.is_none() => {
-                record.code = code;
-                record.reason = Some("upstream_status");
-            }
-            None if !*ended && record.reason.is_none() => {
-                record.code = Code::Cancelled;
-                record.reason = Some("caller_left");
-            }
-            _ => {}
+        let left = Refusal { code: Code::Cancelled, reason: "caller_left" };
+        let has_left = !self.ended && self.record.journal.upstream_status.get().is_none();
+        if let Some(refusal) = self.inner.told().or(has_left.then_some(left)) {
+            self.record.end(Some(refusal));
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Deadlines that callers state in headers.
 //!
 //! `grpc-timeout` is the gRPC protocol's: at most eight digits and a unit
-//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>). `x-request-timeout` is for
+//! (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>). `connect-timeout-ms` is the
+//! Connect protocol's: at most ten digits (<https://connectrpc.com/docs/protocol>). `x-request-timeout` is for
 //! people and scripts: a number of seconds, or a number with a unit, `0.5`, `250ms`, `2s`, `1m`.
 
 use std::time::Duration;
@@ -12,6 +13,7 @@ use tokio::time::Instant;
 use crate::error::Error;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
+const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 const REQUEST_TIMEOUT: HeaderName = HeaderName::from_static("x-request-timeout");
 
 /// The longest time-out that is kept as one; longer is forever for all that a call is concerned.
@@ -25,6 +27,7 @@ pub fn stated(headers: &HeaderMap) -> Result<Option<Instant>, Error> {
     let mut least = None;
     for (name, parse, example) in [
         (GRPC_TIMEOUT, grpc_timeout as fn(&str) -> Option<Duration>, "`500m` for 500 ms"),
+        (CONNECT_TIMEOUT, connect_timeout, "`500` for 500 ms"),
         (REQUEST_TIMEOUT, request_timeout, "`0.5`, `500ms` or `2s`"),
     ] {
         let Some(value) = headers.get(&name) else { continue };
@@ -57,6 +60,13 @@ pub fn grpc_timeout(text: &str) -> Option<Duration> {
     })
 }
 
+/// Milliseconds, 1 to 10 digits.
+pub fn connect_timeout(text: &str) -> Option<Duration> {
+    let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+    let milliseconds = text.parse().ok().filter(|_| is_number && text.len() <= 10)?;
+    Some(Duration::from_millis(milliseconds))
+}
+
 fn request_timeout(text: &str) -> Option<Duration> {
     let text = text.trim();
     let digits = text.bytes().take_while(|byte| byte.is_ascii_digit() || *byte == b'.').count();
@@ -87,6 +97,15 @@ mod tests {
     }
 
     #[test]
+    fn connect_timeout_takes_ten_digits() {
+        assert_eq!(connect_timeout("1500"), Some(Duration::from_millis(1500)));
+        assert_eq!(connect_timeout("9999999999"), Some(Duration::from_millis(9_999_999_999)));
+        for bad in ["", "10000000000", "-1", "+1", "1.5", "1s"] {
+            assert_eq!(connect_timeout(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
     fn request_timeout_takes_seconds_or_a_unit() {
         assert_eq!(request_timeout("0.5"), Some(Duration::from_millis(500)));
         assert_eq!(request_timeout("250ms"), Some(Duration::from_millis(250)));
@@ -101,6 +120,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         assert!(stated(&headers).unwrap().is_none());
         headers.insert(GRPC_TIMEOUT, "1S".parse().unwrap());
+        headers.insert(CONNECT_TIMEOUT, "5000".parse().unwrap());
         headers.insert(REQUEST_TIMEOUT, "3600".parse().unwrap());
         let deadline = stated(&headers).unwrap().unwrap();
         assert!(deadline <= Instant::now() + Duration::from_secs(1));

@@ -4,9 +4,10 @@
 //! |-----------------------------------------------|-------------------------------------|
 //! | hop-by-hop (RFC 9110 §7.6.1), `Connection`'s  | dropped                             |
 //! | host, content-*, expect, accept-encoding, te  | dropped: they tell of this hop      |
-//! | `grpc-*`, `x-request-timeout`                 | dropped: they control the call      |
+//! | `grpc-*`, `connect-*`, `x-request-timeout`    | dropped: they control the call      |
 //! | `x-forwarded-*`, `forwarded`                  | set here; kept from trusted peers   |
 //! | `…-bin`                                       | kept if it is base64, else refused  |
+//! | names that gRPC has no letters for            | dropped: backends fail the call     |
 //! | everything else                               | kept                                |
 
 use http::{
@@ -25,14 +26,16 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// Makes the metadata that a backend sees of a request's head.
 ///
 /// # Errors
-/// INVALID_ARGUMENT for a `-bin` header that isn't base64; RESOURCE_EXHAUSTED (431) for a head
-/// over [`HEAD_LIMIT`].
+/// INVALID_ARGUMENT for a `-bin` header that isn't base64, and for a `Host` that is missing, given
+/// twice or malformed; RESOURCE_EXHAUSTED (431) for a head over the caller's limit.
 pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
     check_size(head, caller.head_limit)?;
+    let host = host(head)?;
     let mut metadata = Metadata::with_capacity(head.headers.len() + 3);
-    let connection = head.headers.get(CONNECTION);
+    let is_listed = |name| head.headers.get_all(CONNECTION).iter().any(|one| lists(one, name));
+    let may_be_listed = head.headers.contains_key(CONNECTION);
     for (name, value) in &head.headers {
-        if is_reserved(name.as_str()) || connection.is_some_and(|listed| lists(listed, name)) {
+        if is_reserved(name.as_str()) || !is_grpc_name(name) || may_be_listed && is_listed(name) {
             continue;
         }
         if name.as_str().ends_with("-bin") && !is_base64(value) {
@@ -43,7 +46,7 @@ pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
         }
         metadata.append(name, value.clone());
     }
-    forward(head, caller, &mut metadata);
+    forward(head, caller, host, &mut metadata);
     Ok(metadata)
 }
 
@@ -70,6 +73,7 @@ fn is_reserved(name: &str) -> bool {
         b'a' => name == "accept-encoding",
         b'c' => {
             matches!(name, "connection" | "content-length" | "content-type" | "content-encoding")
+                || name.starts_with("connect-")
         }
         b'e' => name == "expect",
         b'f' => name == "forwarded",
@@ -85,6 +89,13 @@ fn is_reserved(name: &str) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Whether a name has only the letters that gRPC knows in one: HTTP allows more, `!` for example,
+/// but a backend fails the whole call for them.
+fn is_grpc_name(name: &HeaderName) -> bool {
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    name.as_str().bytes().all(known)
 }
 
 /// Whether a `Connection` header lists this name.
@@ -107,21 +118,14 @@ fn is_base64(value: &HeaderValue) -> bool {
 }
 
 /// Tells the backend who called, in the headers that proxies use for it.
-fn forward(head: &Parts, caller: &Caller, metadata: &mut Metadata) {
-    let kept = |name: &HeaderName| head.headers.get(name).filter(|_| caller.trusted);
-    let peer = caller.forwarded_for.clone();
-    let chain = match (kept(&FORWARDED_FOR), peer) {
-        (Some(chain), Some(peer)) => {
-            HeaderValue::from_bytes(&[chain.as_bytes(), b", ", peer.as_bytes()].concat()).ok()
-        }
-        (chain, peer) => chain.cloned().or(peer),
-    };
-    if let Some(chain) = chain {
+fn forward(head: &Parts, caller: &Caller, host: Option<HeaderValue>, metadata: &mut Metadata) {
+    let kept = |name: &HeaderName| head.headers.get(name).filter(|_| caller.trusted).cloned();
+    if let Some(chain) = forwarded_for(head, caller) {
         metadata.insert(FORWARDED_FOR, chain);
     }
     let scheme = || HeaderValue::from_static(caller.scheme);
-    metadata.insert(FORWARDED_PROTO, kept(&FORWARDED_PROTO).cloned().unwrap_or_else(scheme));
-    if let Some(host) = kept(&FORWARDED_HOST).cloned().or_else(|| authority(head)) {
+    metadata.insert(FORWARDED_PROTO, kept(&FORWARDED_PROTO).unwrap_or_else(scheme));
+    if let Some(host) = kept(&FORWARDED_HOST).or(host) {
         metadata.insert(FORWARDED_HOST, host);
     }
     if caller.trusted {
@@ -131,15 +135,43 @@ fn forward(head: &Parts, caller: &Caller, metadata: &mut Metadata) {
     }
 }
 
-/// The name that the caller called us by.
-fn authority(head: &Parts) -> Option<HeaderValue> {
-    if head.version < Version::HTTP_2 {
-        return head.headers.get(HOST).cloned();
+/// The peer, behind those whom a trusted peer names, on however many lines it does.
+fn forwarded_for(head: &Parts, caller: &Caller) -> Option<HeaderValue> {
+    if !caller.trusted {
+        return caller.forwarded_for.clone();
     }
-    let authority = head.uri.authority().map(|authority| authority.as_str());
-    authority
-        .and_then(|authority| HeaderValue::from_str(authority).ok())
-        .or_else(|| head.headers.get(HOST).cloned())
+    let named = head.headers.get_all(FORWARDED_FOR).into_iter().chain(&caller.forwarded_for);
+    let chain: Vec<_> = named.map(HeaderValue::as_bytes).collect();
+    HeaderValue::from_bytes(&chain.join(&b", "[..])).ok().filter(|chain| !chain.is_empty())
+}
+
+/// The name that the caller called us by. An authority in the request's target goes before `Host`
+/// (RFC 9112 §3.2.2, RFC 9113 §8.3.1).
+fn host(head: &Parts) -> Result<Option<HeaderValue>, Error> {
+    let mut hosts = head.headers.get_all(HOST).into_iter();
+    let host = hosts.next();
+    if hosts.next().is_some() {
+        return Err(bad_host("there is more than one `Host` header; send one"));
+    }
+    if host.is_some_and(|host| !host.as_bytes().iter().all(is_host_byte)) {
+        return Err(bad_host("the `Host` header is no host name or address, with or without port"));
+    }
+    if host.is_none() && head.version == Version::HTTP_11 {
+        return Err(bad_host("HTTP/1.1 asks for a `Host` header"));
+    }
+    let authority = head.uri.authority();
+    let authority = authority.and_then(|one| HeaderValue::from_str(one.as_str()).ok());
+    Ok(authority.or_else(|| host.cloned()))
+}
+
+/// A byte of RFC 3986's `host [":" port]`.
+fn is_host_byte(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:[]%".contains(byte)
+}
+
+/// RFC 9112 §3.2 wants 400 for each of these.
+fn bad_host(message: &'static str) -> Error {
+    Error::invalid("bad_host", message)
 }
 
 /// Adds a backend's metadata to response headers; what belongs to gRPC or to the hop stays behind.
@@ -206,6 +238,8 @@ mod tests {
             .header("grpc-timeout", "1S")
             .header("grpc-encoding", "gzip")
             .header("host", "api.example");
+        let request = request.header("connection", "x-second").header("x-second", "hop");
+        let request = request.header("connect-timeout-ms", "5").header("x!y", "1");
         let seen = metadata(request, &caller());
         assert_eq!(seen.get("authorization").unwrap(), "Bearer t");
         assert_eq!(seen.get_all("x-tenant").iter().count(), 2);
@@ -213,6 +247,9 @@ mod tests {
         for name in [
             "connection",
             "x-secret",
+            "x-second",
+            "connect-timeout-ms",
+            "x!y",
             "te",
             "content-length",
             "grpc-timeout",
@@ -230,7 +267,9 @@ mod tests {
     fn forwarding_headers_of_strangers_are_replaced_and_of_trusted_peers_kept() {
         let request = || {
             Request::get("/")
+                .header("host", "api.example")
                 .header("x-forwarded-for", "10.0.0.1")
+                .header("x-forwarded-for", "10.0.0.2")
                 .header("x-forwarded-proto", "https")
                 .header("forwarded", "for=10.0.0.1")
         };
@@ -239,7 +278,7 @@ mod tests {
         assert_eq!(stranger.get("x-forwarded-proto").unwrap(), "http");
         assert!(!stranger.contains_key("forwarded"));
         let trusted = metadata(request(), &caller().trusted(true));
-        assert_eq!(trusted.get("x-forwarded-for").unwrap(), "10.0.0.1, 192.0.2.7");
+        assert_eq!(trusted.get("x-forwarded-for").unwrap(), "10.0.0.1, 10.0.0.2, 192.0.2.7");
         assert_eq!(trusted.get("x-forwarded-proto").unwrap(), "https");
         assert_eq!(trusted.get("forwarded").unwrap(), "for=10.0.0.1");
     }
@@ -255,10 +294,36 @@ mod tests {
             ("AA=", false),
             ("!!", false),
         ] {
-            let (head, ()) =
-                Request::get("/").header("x-bin", value).body(()).unwrap().into_parts();
+            let request = Request::get("/").header("host", "a").header("x-bin", value);
+            let (head, ()) = request.body(()).unwrap().into_parts();
             assert_eq!(from_request(&head, &caller()).is_ok(), good, "{value}");
         }
+    }
+
+    #[test]
+    fn host_is_one_and_well_formed_and_yields_to_the_target() {
+        let seen = |target: &str, version, hosts: &[&str]| {
+            let mut request = Request::get(target).version(version);
+            for host in hosts {
+                request = request.header("host", *host);
+            }
+            let (head, ()) = request.body(()).unwrap().into_parts();
+            let metadata = from_request(&head, &caller()).map_err(|error| error.http_status())?;
+            Ok(metadata.get("x-forwarded-host").map(|host| host.to_str().unwrap().to_owned()))
+        };
+        let found = |host: &str| Ok(Some(host.to_owned()));
+        let refused = Err(http::StatusCode::BAD_REQUEST);
+        assert_eq!(seen("/", Version::HTTP_11, &["a.example:80"]), found("a.example:80"));
+        assert_eq!(seen("/", Version::HTTP_11, &["[::1]:80"]), found("[::1]:80"));
+        assert_eq!(seen("http://b/", Version::HTTP_11, &["a"]), found("b"));
+        assert_eq!(seen("http://b/", Version::HTTP_2, &[]), found("b"));
+        assert_eq!(seen("/", Version::HTTP_2, &["a"]), found("a"));
+        assert_eq!(seen("/", Version::HTTP_10, &[]), Ok(None));
+        assert_eq!(seen("/", Version::HTTP_11, &[]), refused);
+        for bad in ["a b", "a/b", "a@b", "a, b\"", "\u{e9}"] {
+            assert_eq!(seen("/", Version::HTTP_11, &[bad]), refused, "{bad}");
+        }
+        assert_eq!(seen("/", Version::HTTP_11, &["a", "a"]), refused);
     }
 
     #[test]

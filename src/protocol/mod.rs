@@ -12,6 +12,7 @@ pub mod body;
 pub mod caller;
 pub mod deadline;
 pub mod metadata;
+pub mod refusal;
 pub mod rest;
 
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::{body::ResponseBody, caller::Caller};
+pub use self::{body::ResponseBody, caller::Caller, refusal::Refusal};
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},
@@ -47,7 +48,7 @@ pub enum Opening {
     /// A call for the stages and the backend.
     Call(Box<Call>),
     /// An answer that needs no backend: a refusal, or OPTIONS.
-    Answered(Response<ResponseBody>, Option<Error>),
+    Answered(Response<ResponseBody>),
 }
 
 /// A call that a door has opened.
@@ -62,7 +63,8 @@ pub struct Call {
 
 /// Writes the outcome of a call in the protocol's tongue.
 pub trait Answer: Send {
-    /// The response, at once where all of it is at hand.
+    /// The response, at once where all of it is at hand; one that tells of an error has a
+    /// [`Refusal`] among its extensions.
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written;
 }
 

@@ -18,13 +18,14 @@ use super::{
     http_body::{self, HttpBody},
     negotiate::Content,
     settings::{OnCollision, Settings, UnknownParameters},
+    trailers::Declared,
 };
 use crate::{
     error::Error,
     exchange::Limits,
     route::{self, Captures},
     schema::Method,
-    transcode::{self, Fault, Given, ParameterError, Parameters, Plan, Plans, Slot},
+    transcode::{self, Fault, Given, JsonError, ParameterError, Parameters, Plan, Plans, Slot},
 };
 
 /// A rule, compiled.
@@ -40,6 +41,8 @@ pub(super) struct Binding {
     pub(super) output: Plan,
     pub(super) request: RequestShape,
     pub(super) response: ResponseShape,
+    /// The backend's trailers that the caller gets.
+    pub(super) trailers: Declared,
     /// The fields that no query parameter sets: what each variable of the template binds, in the
     /// template's order, and then what the body fills.
     pub(super) bound: Box<[Slot]>,
@@ -173,11 +176,16 @@ impl Binding {
         if body.trim_ascii().is_empty() {
             return self.weave(Vec::new(), tail);
         }
-        self.element(body, tail)
+        self.element(body, tail, fault::json)
     }
 
-    /// The message of one JSON value.
-    pub(super) fn element(&self, json: &[u8], tail: &[u8]) -> Result<Bytes, Error> {
+    /// The message of one JSON value; `tell` makes an error of what is wrong with it.
+    pub(super) fn element(
+        &self,
+        json: &[u8],
+        tail: &[u8],
+        tell: impl Fn(&JsonError) -> Error,
+    ) -> Result<Bytes, Error> {
         let limit = self.limits.request_message;
         let mut wire = Vec::with_capacity(json.len() + tail.len());
         let read = match &self.request {
@@ -187,7 +195,7 @@ impl Binding {
             }
             _ => transcode::json_to_wire(&self.input, &self.json, limit, json, &mut wire),
         };
-        read.map_err(|error| fault::json(&error))?;
+        read.map_err(|error| tell(&error))?;
         self.weave(wire, tail)
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     binding::{Binding, BodyField, RequestShape, ResponseShape},
     http_body,
+    trailers::Declared,
 };
 use crate::{
     problem::Problem,
@@ -94,7 +95,12 @@ fn bind(
     let numbers = template.variables().iter().map(|one| numbers(method, one.field_path()).into());
     let request = request_shape(method, rule, plans, &input)?;
     bound.extend(body_slots(method, &rule.body, &input));
+    let trailers = Declared::parse(&policy.rest.response_trailers).map_err(|name| {
+        problem(format!("`response_trailers`: `{name}` is no name of a header"))
+            .mend("name trailers as the backend sends them, `x-cost` for example")
+    })?;
     let binding = Binding {
+        trailers,
         method: method.clone(),
         template: rule.template.as_str().into(),
         plans: plans.clone(),

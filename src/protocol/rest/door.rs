@@ -66,11 +66,8 @@ impl Door for Rest {
         match self.call(head, body, caller, accepted) {
             Ok(opening) => opening,
             Err(error) => {
-                let mut response = failure::respond(&error, &self.plans, accepted.problem);
-                if is_head {
-                    *response.body_mut() = ResponseBody::Empty;
-                }
-                Opening::Answered(response, Some(error))
+                let refusal = failure::respond(&error, &self.plans, accepted.problem);
+                Opening::Answered(if is_head { response::strip(refusal) } else { refusal })
             }
         }
     }
@@ -135,7 +132,7 @@ fn options(allow: HeaderValue) -> Opening {
     let mut response = Response::new(ResponseBody::Empty);
     *response.status_mut() = StatusCode::NO_CONTENT;
     response.headers_mut().insert(ALLOW, allow);
-    Opening::Answered(response, None)
+    Opening::Answered(response)
 }
 
 /// Whether the route takes this kind of body, and one that says it is this long.

@@ -13,7 +13,7 @@ use prost::Message;
 
 use crate::{
     error::Error,
-    protocol::{ResponseBody, metadata},
+    protocol::{Refusal, ResponseBody, metadata},
     transcode::{Plans, Settings, status_to_json},
 };
 
@@ -42,6 +42,7 @@ fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody
     };
     let mut response = Response::new(ResponseBody::whole(body));
     *response.status_mut() = http;
+    response.extensions_mut().insert(Refusal::by(error));
     let headers = response.headers_mut();
     metadata::to_response(error.metadata().clone(), headers);
     if let Some(seconds) = retry_seconds(error) {

@@ -84,8 +84,17 @@ pub(super) fn collision(field_path: &str) -> Error {
     about_field("collision", format!("field `{field_path}`: {text}"), field_path, text)
 }
 
+/// A body that is no JSON of its message.
 pub(super) fn json(error: &JsonError) -> Error {
-    let message = format!("the body is not valid: {error}");
+    json_at(error, format!("the body is not valid: {error}"))
+}
+
+/// The same of one message of a stream, counted from 1: the error's place is one in that message.
+pub(super) fn element(error: &JsonError, count: u64) -> Error {
+    json_at(error, format!("message {count} of the body is not valid: {error}"))
+}
+
+fn json_at(error: &JsonError, message: String) -> Error {
     let field = error.path.trim_start_matches('$').trim_start_matches('.');
     let failed = about_field("bad_json", message, field, &error.message);
     if error.too_large { failed.with_http(StatusCode::PAYLOAD_TOO_LARGE) } else { failed }

@@ -6,6 +6,7 @@
 //! ```
 
 mod binding;
+mod break_off;
 mod collision;
 mod compile;
 mod door;
@@ -13,10 +14,12 @@ mod failure;
 mod fault;
 mod http_body;
 mod negotiate;
+mod raw_stream;
 mod request;
 mod response;
 mod settings;
 mod stream;
+mod trailers;
 
 pub(crate) use self::failure::plain as failure;
 pub use self::settings::{OnCollision, Settings, UnknownParameters};

@@ -50,10 +50,10 @@ impl Default for Accepted {
 
 impl Accepted {
     /// Reads the `Accept` headers (RFC 9110 §12.5.1): the highest weight wins, among equals the
-    /// first.
+    /// first that is named; a wildcard stands behind what is named.
     pub(super) fn of(headers: &HeaderMap) -> Self {
         let mut accepted = Self::default();
-        let mut best = 0;
+        let mut best = (0, false);
         for value in headers.get_all(header::ACCEPT) {
             let Ok(value) = value.to_str() else { continue };
             for range in value.split(',') {
@@ -63,10 +63,10 @@ impl Accepted {
                 }
                 if kind.eq_ignore_ascii_case("application/problem+json") {
                     accepted.problem = true;
-                } else if weight > best
-                    && let Some((_, framing, content_type)) = framing_of(kind)
+                } else if let Some((name, framing, content_type)) = framing_of(kind)
+                    && (weight, kind.eq_ignore_ascii_case(name)) > best
                 {
-                    best = weight;
+                    best = (weight, kind.eq_ignore_ascii_case(name));
                     (accepted.framing, accepted.content_type) = (*framing, *content_type);
                 }
             }
@@ -213,6 +213,8 @@ mod tests {
             Framing::Lines
         );
         assert_eq!(accepted("application/json, application/x-ndjson").framing, Framing::Array);
+        assert_eq!(accepted("*/*, text/event-stream").framing, Framing::Events);
+        assert_eq!(accepted("*/*, text/event-stream;q=0.9").framing, Framing::Array);
         assert_eq!(accepted("application/jsonl").content_type, "application/jsonl");
         assert_eq!(accepted("application/json-seq, */*;q=0.1").framing, Framing::Sequence);
         assert_eq!(accepted("text/event-stream;q=0").framing, Framing::Array);

@@ -76,7 +76,7 @@ pub(super) fn messages(
                 _ => Framing::Array,
             };
             let elements = Elements::new(kind, binding.limits.request_message);
-            Messages::stream(Streamed { source, elements, first: true, ended: false })
+            Messages::stream(Streamed { source, elements, count: 0, ended: false, failed: false })
         }
     }
 }
@@ -194,8 +194,40 @@ impl MessageStream for Whole {
 struct Streamed {
     source: Source,
     elements: Elements,
-    first: bool,
+    /// How many messages there have been.
+    count: u64,
+    /// No more bytes come.
     ended: bool,
+    /// No more messages come: there was an error.
+    failed: bool,
+}
+
+impl Streamed {
+    fn poll_element(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            match self.elements.next_element() {
+                Ok(Some(element)) => return Poll::Ready(Some(self.message(&element))),
+                Ok(None) if self.ended => return Poll::Ready(None),
+                Ok(None) => match ready!(self.source.poll_data(cx)) {
+                    Some(Ok(data)) => self.elements.push(data),
+                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                    None => {
+                        self.ended = true;
+                        self.elements.end();
+                    }
+                },
+                Err(error) => return Poll::Ready(Some(Err(fault::elements(&error)))),
+            }
+        }
+    }
+
+    /// The message of an element; the first one gets what path and query set.
+    fn message(&mut self, element: &[u8]) -> Result<Bytes, Error> {
+        self.count += 1;
+        let Source { binding, tail, .. } = &self.source;
+        let tail: &[u8] = if self.count == 1 { tail } else { &[] };
+        binding.element(element, tail, |error| fault::element(error, self.count))
+    }
 }
 
 impl MessageStream for Streamed {
@@ -203,26 +235,12 @@ impl MessageStream for Streamed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>> {
-        let this = &mut *self;
-        loop {
-            match this.elements.next_element() {
-                Ok(Some(element)) => {
-                    let tail =
-                        if std::mem::take(&mut this.first) { &this.source.tail[..] } else { &[] };
-                    return Poll::Ready(Some(this.source.binding.element(&element, tail)));
-                }
-                Ok(None) if this.ended => return Poll::Ready(None),
-                Ok(None) => match ready!(this.source.poll_data(cx)) {
-                    Some(Ok(data)) => this.elements.push(data),
-                    Some(Err(error)) => return Poll::Ready(Some(Err(error))),
-                    None => {
-                        this.ended = true;
-                        this.elements.end();
-                    }
-                },
-                Err(error) => return Poll::Ready(Some(Err(fault::elements(&error)))),
-            }
+        if self.failed {
+            return Poll::Ready(None);
         }
+        let polled = self.poll_element(cx);
+        self.failed = matches!(polled, Poll::Ready(Some(Err(_))));
+        polled
     }
 }
 
@@ -246,7 +264,10 @@ impl MessageStream for Pieces {
             match ready!(self.source.poll_data(cx)) {
                 Some(Ok(data)) if data.is_empty() => {}
                 Some(Ok(data)) => break data,
-                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                Some(Err(error)) => {
+                    self.ended = true;
+                    return Poll::Ready(Some(Err(error)));
+                }
                 None => {
                     self.ended = true;
                     // A backend learns path, query and content type even if there are no bytes.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Method, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName, TRAILER},
+    HeaderValue, Method, Response, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 
 use super::{
@@ -13,12 +13,13 @@ use super::{
     failure,
     http_body::HttpBody,
     negotiate::{Accepted, Framing},
-    stream::{RawStream, StreamBody},
+    raw_stream::RawStream,
+    stream::StreamBody,
 };
 use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
-    protocol::{Answer, ResponseBody, Written, metadata},
+    protocol::{Answer, ResponseBody, Written, body::StreamedBody, metadata},
 };
 
 const HTTP_CODE: HeaderName = HeaderName::from_static("x-http-code");
@@ -49,22 +50,20 @@ impl Answer for RestAnswer {
 
 impl RestAnswer {
     fn fail(&self, error: &Error) -> Response<ResponseBody> {
-        self.strip(failure::respond(error, &self.binding.plans, self.accepted.problem))
+        self.headless(failure::respond(error, &self.binding.plans, self.accepted.problem))
     }
 
     /// HTTP's status waits for the first message or the end, so that an early error is a plain one.
     async fn wait(self: Box<Self>, mut reply: Reply) -> Response<ResponseBody> {
-        match (reply.messages.next().await, self.binding.method.server_streaming) {
-            (Some(Err(error)), _) => self.fail(&error),
-            (first, true) => {
-                let first = first.and_then(Result::ok);
-                self.stream(first, reply)
-            }
-            (Some(Ok(message)), false) => self.unary(message, reply),
-            (None, false) => self.fail(
-                &Error::new(Code::Internal, "no_message", "the backend's answer has no message")
-                    .with_origin(Origin::Upstream),
-            ),
+        if !self.binding.method.server_streaming {
+            return match only_message(&mut reply.messages).await {
+                Ok(message) => self.unary(message, reply),
+                Err(error) => self.fail(&error),
+            };
+        }
+        match reply.messages.next().await.transpose() {
+            Ok(first) => self.stream(first, reply),
+            Err(error) => self.fail(&error),
         }
     }
 
@@ -75,9 +74,9 @@ impl RestAnswer {
         };
         let mut response = self.begin(reply.metadata, content_type);
         let trailers = reply.messages.take_trailers();
-        self.declared(trailers, response.headers_mut());
+        self.binding.trailers.add(&trailers, response.headers_mut());
         *response.body_mut() = ResponseBody::Whole(body);
-        self.strip(response)
+        self.headless(response)
     }
 
     /// A message's content type and body.
@@ -117,17 +116,13 @@ impl RestAnswer {
         let body = StreamBody::new(self.binding.clone(), self.accepted.framing, first, messages)?;
         let content_type = HeaderValue::from_static(self.accepted.content_type);
         let mut response = self.begin(metadata, content_type);
-        self.announce(response.headers_mut());
         if self.accepted.framing == Framing::Events {
             let headers = response.headers_mut();
             // Events are of the moment: neither caches nor proxies may keep them back.
             headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-cache"));
             headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
         }
-        if !self.head {
-            *response.body_mut() = ResponseBody::stream(body);
-        }
-        Ok(response)
+        Ok(self.streamed(response, body))
     }
 
     fn raw_stream(
@@ -139,12 +134,20 @@ impl RestAnswer {
         let first = first.map(|message| self.binding.raw_response(message)).transpose()?;
         let first = first.unwrap_or_default();
         let content_type = raw_content_type(&first)?;
-        let mut response = self.begin(metadata, content_type);
-        if !self.head {
-            let body = RawStream::new(self.binding.clone(), first.data, messages);
-            *response.body_mut() = ResponseBody::stream(body);
-        }
-        Ok(response)
+        let response = self.begin(metadata, content_type);
+        let body = RawStream::new(self.binding.clone(), first.data, messages);
+        Ok(self.streamed(response, body))
+    }
+
+    /// A response and the stream that is its body.
+    fn streamed(
+        &self,
+        mut response: Response<ResponseBody>,
+        body: impl StreamedBody + 'static,
+    ) -> Response<ResponseBody> {
+        self.binding.trailers.announce(response.headers_mut());
+        *response.body_mut() = ResponseBody::stream(body);
+        self.headless(response)
     }
 
     /// A success's status and headers.
@@ -164,37 +167,35 @@ impl RestAnswer {
         response
     }
 
-    /// Names the trailers that may follow; HTTP/1.1 sends none that were not announced (RFC 9110
-    /// §6.6.2).
-    fn announce(&self, headers: &mut HeaderMap) {
-        for name in &self.binding.settings.response_trailers {
-            if let Ok(name) = HeaderValue::from_str(name) {
-                headers.append(TRAILER, name);
-            }
-        }
-    }
-
-    /// Adds the trailers that the policy declares.
-    fn declared(&self, trailers: Metadata, headers: &mut HeaderMap) {
-        for name in &self.binding.settings.response_trailers {
-            for value in trailers.get_all(name) {
-                if let Ok(name) = HeaderName::try_from(name) {
-                    headers.append(name, value.clone());
-                }
-            }
-        }
-    }
-
-    /// Takes the body of an answer to HEAD away, keeping its length.
-    fn strip(&self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
-        if self.head
-            && let ResponseBody::Whole(body) = response.body()
-        {
-            let length = body.len().into();
-            response.headers_mut().insert(CONTENT_LENGTH, length);
+    /// The response as its request and status allow: without a body where none may be.
+    fn headless(&self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+        if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
+            response.headers_mut().remove(CONTENT_TYPE);
             *response.body_mut() = ResponseBody::Empty;
         }
-        response
+        if self.head { strip(response) } else { response }
+    }
+}
+
+/// Takes the body of an answer to HEAD away, keeping its length.
+pub(super) fn strip(mut response: Response<ResponseBody>) -> Response<ResponseBody> {
+    if let ResponseBody::Whole(body) = response.body() {
+        let length = body.len().into();
+        response.headers_mut().insert(CONTENT_LENGTH, length);
+    }
+    *response.body_mut() = ResponseBody::Empty;
+    response
+}
+
+/// The message of a call that answers with one; its status comes behind the message, and counts.
+async fn only_message(messages: &mut Messages) -> Result<Bytes, Error> {
+    let broken =
+        |message| Error::new(Code::Internal, "bad_response", message).with_origin(Origin::Upstream);
+    let message = messages.next().await.transpose()?;
+    let message = message.ok_or_else(|| broken("the backend's answer has no message"))?;
+    match messages.next().await.transpose()? {
+        None => Ok(message),
+        Some(_) => Err(broken("the backend's answer has more than one message")),
     }
 }
 

@@ -4,15 +4,18 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName};
 use http_body::{Body, Frame};
 
-use super::{binding::Binding, failure, negotiate::Framing};
-use crate::{error::Error, exchange::Messages};
+use super::{binding::Binding, break_off::BreakOff, failure, negotiate::Framing};
+use crate::{
+    error::Error,
+    exchange::Messages,
+    protocol::{Refusal, body::StreamedBody},
+};
 
 /// How many bytes of messages that are ready make one write.
 const BATCH: usize = 32 << 10;
@@ -29,14 +32,14 @@ pub(super) struct StreamBody {
     /// What the write before took, in bytes, and some more.
     usual: usize,
     state: State,
+    /// The late error that was written into the stream.
+    told: Option<Refusal>,
 }
 
 enum State {
     Running,
-    /// What was gathered has been handed over; once it has left the stream breaks off with this.
-    Failing(Error),
-    /// It has left.
-    Broken(Error),
+    /// What was gathered has left; the stream breaks off.
+    Failing(BreakOff),
     /// Only the declared trailers are left.
     Trailing,
     Ended,
@@ -54,8 +57,8 @@ impl StreamBody {
         messages: Messages,
     ) -> Result<Self, Error> {
         let (begun, state) = (Vec::new(), State::Running);
-        let mut stream =
-            Self { binding, framing, begun, messages, started: false, usual: 0, state };
+        let (started, usual, told) = (false, 0, None);
+        let mut stream = Self { binding, framing, begun, messages, started, usual, state, told };
         if let Some(first) = first {
             let mut begun = Vec::with_capacity(first.len() * 3 + 64);
             stream.append(first, &mut begun)?;
@@ -98,7 +101,7 @@ impl StreamBody {
         let status = failure::status_json(&error, &self.binding.plans);
         let (before, after): (&[u8], &[u8]) = match self.framing {
             Framing::Array => {
-                self.state = State::Failing(error);
+                self.state = State::Failing(BreakOff::new(error));
                 return;
             }
             Framing::Lines => (b"{\"error\":", b"}\n"),
@@ -108,6 +111,7 @@ impl StreamBody {
         out.extend_from_slice(before);
         out.extend_from_slice(&status);
         out.extend_from_slice(after);
+        self.told = Some(Refusal::by(&error));
         self.state = State::Trailing;
     }
 }
@@ -143,18 +147,11 @@ impl Body for StreamBody {
             this.usual = out.len() + out.len() / 8;
             return Poll::Ready(Some(Ok(Frame::data(out.into()))));
         }
-        match std::mem::replace(&mut this.state, State::Ended) {
-            State::Failing(error) => {
-                // A body that waits is flushed: else the error would take back the head, and what
-                // has been written, before any of it has left.
-                this.state = State::Broken(error);
-                cx.waker().wake_by_ref();
-                Poll::Pending
-            }
-            State::Broken(error) => Poll::Ready(Some(Err(error))),
+        match &mut this.state {
+            State::Failing(error) => error.poll_frame(cx),
             State::Trailing => {
-                let declared = &this.binding.settings.response_trailers;
-                let trailers = declared_trailers(declared, &mut this.messages);
+                this.state = State::Ended;
+                let trailers = this.binding.trailers.of(&this.messages.take_trailers());
                 Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
             }
             State::Running | State::Ended => Poll::Ready(None),
@@ -162,63 +159,8 @@ impl Body for StreamBody {
     }
 }
 
-/// The trailers that the policy declares, if the backend sent any of them.
-fn declared_trailers(declared: &[String], messages: &mut Messages) -> Option<HeaderMap> {
-    if declared.is_empty() {
-        return None;
-    }
-    let trailers = messages.take_trailers();
-    let mut kept = HeaderMap::new();
-    for name in declared {
-        for value in trailers.get_all(name) {
-            if let Ok(name) = HeaderName::try_from(name) {
-                kept.append(name, value.clone());
-            }
-        }
-    }
-    (!kept.is_empty()).then_some(kept)
-}
-
-/// A stream of HttpBody messages as the bytes in them, never gathered.
-pub(super) struct RawStream {
-    binding: Arc<Binding>,
-    first: Bytes,
-    messages: Messages,
-    ended: bool,
-}
-
-impl RawStream {
-    pub(super) fn new(binding: Arc<Binding>, first: Bytes, messages: Messages) -> Self {
-        Self { binding, first, messages, ended: false }
-    }
-}
-
-impl Body for RawStream {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        if !self.first.is_empty() {
-            return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.first)))));
-        }
-        while !self.ended {
-            let piece = match ready!(self.messages.poll_message(cx)) {
-                Some(message) => message.and_then(|message| self.binding.raw_response(message)),
-                None => break,
-            };
-            match piece {
-                Ok(piece) if piece.data.is_empty() => {}
-                Ok(piece) => return Poll::Ready(Some(Ok(Frame::data(piece.data)))),
-                Err(error) => {
-                    self.ended = true;
-                    return Poll::Ready(Some(Err(error)));
-                }
-            }
-        }
-        self.ended = true;
-        Poll::Ready(None)
+impl StreamedBody for StreamBody {
+    fn told(&self) -> Option<Refusal> {
+        self.told
     }
 }

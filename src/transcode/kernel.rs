@@ -107,6 +107,58 @@ impl Buffer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Appends a slice that is mostly no longer than 32 bytes: without a call.
+    #[inline(always)]
+    pub(super) fn short(&mut self, bytes: &[u8]) {
+        let length = bytes.len();
+        if length > 32 {
+            return self.slice(bytes);
+        }
+        self.ensure(32);
+        let at = self.bytes.len();
+        // SAFETY: there is room for 32 bytes, and each piece copied lies within the slice: its
+        // first bytes and its last, which overlap.
+        unsafe {
+            let (from, to) = (bytes.as_ptr(), self.bytes.as_mut_ptr().add(at));
+            if length >= 16 {
+                copy::<16>(from, to);
+                copy::<16>(from.add(length - 16), to.add(length - 16));
+            } else if length >= 8 {
+                copy::<8>(from, to);
+                copy::<8>(from.add(length - 8), to.add(length - 8));
+            } else if length >= 4 {
+                copy::<4>(from, to);
+                copy::<4>(from.add(length - 4), to.add(length - 4));
+            } else {
+                for index in 0..length {
+                    to.add(index).write(from.add(index).read());
+                }
+            }
+            self.bytes.set_len(at + length);
+        }
+    }
+
+    /// Appends a number in decimal digits.
+    #[inline(always)]
+    pub(super) fn decimal(&mut self, value: u64) {
+        if value < 10 {
+            self.push(b'0' + value as u8);
+        } else if value < 100_000_000 {
+            let digits = eight_digits(value);
+            let zeros = digits.trailing_zeros() / 8;
+            self.fixed(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+        } else {
+            self.long_decimal(value);
+        }
+    }
+
+    #[inline(never)]
+    fn long_decimal(&mut self, value: u64) {
+        let (high, low) = (value / 100_000_000, value % 100_000_000);
+        self.decimal(high);
+        self.fixed(&(eight_digits(low) | ZEROS).to_le_bytes(), 8);
+    }
+
     /// Appends a base 128 varint.
     #[inline(always)]
     pub(super) fn varint(&mut self, value: u64) {
@@ -173,6 +225,30 @@ impl Buffer {
         unsafe { self.bytes.set_len(out) };
         Run { stop: at, ascii: high == 0 }
     }
+}
+
+/// Copies N bytes that need no alignment.
+///
+/// # Safety
+/// Both pointers are good for N bytes.
+#[inline(always)]
+unsafe fn copy<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: as the caller says.
+    unsafe { to.cast::<[u8; N]>().write_unaligned(from.cast::<[u8; N]>().read_unaligned()) }
+}
+
+/// `00000000`.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The digits of a number below 10^8, a byte each, the first in the lowest byte: fours, then
+/// pairs, then single digits, all lanes in one multiplication.
+#[inline(always)]
+fn eight_digits(value: u64) -> u64 {
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (pairs - tens * 10) << 8
 }
 
 /// Where in `input` from `at` on the first `"`, `\`, control character stands (its end, if
@@ -304,6 +380,32 @@ mod tests {
         }
         let found = find_special(&input, 3);
         assert_eq!((found.stop, found.ascii), (100, false));
+    }
+
+    #[test]
+    fn decimals_are_all_digits() {
+        let check = |value: u64| {
+            let mut buffer = Buffer::default();
+            buffer.decimal(value);
+            assert_eq!(buffer.as_slice(), value.to_string().as_bytes());
+        };
+        (0..200_000).for_each(check);
+        (0..100_000_000).step_by(9_973).for_each(check);
+        for power in 0..20 {
+            let power = 10u64.pow(power);
+            [power - 1, power, power + 1, power.wrapping_mul(9)].into_iter().for_each(check);
+        }
+        (0..64).for_each(|shift| check(u64::MAX >> shift));
+    }
+
+    #[test]
+    fn short_slices_of_all_lengths_are_copied() {
+        let input: Vec<u8> = (0..100).collect();
+        for length in 0..100 {
+            let mut buffer = Buffer::new(vec![9]);
+            buffer.short(&input[..length]);
+            assert_eq!(buffer.as_slice()[1..], input[..length]);
+        }
     }
 
     #[test]

@@ -193,6 +193,19 @@ impl<'a> Reader<'a> {
         }
     }
 
+    /// A double that stands without quotes.
+    #[inline]
+    pub(super) fn bare_double(&mut self) -> Step<f64> {
+        match number::read_double(self.input, self.pos) {
+            Ok((Some(value), end)) => {
+                self.pos = end;
+                Ok(value)
+            }
+            Ok((None, _)) => Err(self.fail("the number does not fit a double")),
+            Err(at) => Err(Stop::at(at, "malformed number")),
+        }
+    }
+
     fn float(&mut self) -> Step<f32> {
         let at = self.pos;
         match self.named_float()? {

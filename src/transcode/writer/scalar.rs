@@ -25,7 +25,7 @@ impl<'a> Writer<'a> {
             }
             Kind::Int32 => {
                 let value = self.varint(end)? as i32;
-                self.integer(value);
+                self.integer(value.into());
                 Ok(Wrote::from(value == 0))
             }
             Kind::Int64 => {
@@ -55,17 +55,17 @@ impl<'a> Writer<'a> {
         let is_default = match field.kind {
             Kind::Uint32 => {
                 let value = self.varint(end)? as u32;
-                self.integer(value);
+                self.out.decimal(value.into());
                 value == 0
             }
             Kind::Uint64 => {
                 let value = self.varint(end)?;
-                self.quoted_integer(value);
+                self.quoted_natural(value);
                 value == 0
             }
             Kind::Sint32 => {
                 let bits = self.varint(end)? as u32;
-                self.integer((bits >> 1) as i32 ^ -((bits & 1) as i32));
+                self.integer(i64::from((bits >> 1) as i32 ^ -((bits & 1) as i32)));
                 bits == 0
             }
             Kind::Sint64 => {
@@ -75,17 +75,17 @@ impl<'a> Writer<'a> {
             }
             Kind::Fixed32 => {
                 let value = u32::from_le_bytes(self.four_bytes(end)?);
-                self.integer(value);
+                self.out.decimal(value.into());
                 value == 0
             }
             Kind::Sfixed32 => {
                 let value = i32::from_le_bytes(self.four_bytes(end)?);
-                self.integer(value);
+                self.integer(value.into());
                 value == 0
             }
             Kind::Fixed64 => {
                 let value = u64::from_le_bytes(self.eight_bytes(end)?);
-                self.quoted_integer(value);
+                self.quoted_natural(value);
                 value == 0
             }
             Kind::Sfixed64 => {
@@ -113,15 +113,25 @@ impl<'a> Writer<'a> {
     }
 
     #[inline(always)]
-    pub(super) fn integer(&mut self, value: impl itoa::Integer) {
-        self.out.slice(itoa::Buffer::new().format(value).as_bytes());
+    pub(super) fn integer(&mut self, value: i64) {
+        if value < 0 {
+            self.out.push(b'-');
+        }
+        self.out.decimal(value.unsigned_abs());
     }
 
     /// 64-bit integers are strings in JSON, whose numbers many readers take for doubles.
     #[inline(always)]
-    pub(super) fn quoted_integer(&mut self, value: impl itoa::Integer) {
+    pub(super) fn quoted_integer(&mut self, value: i64) {
         self.out.push(b'"');
         self.integer(value);
+        self.out.push(b'"');
+    }
+
+    #[inline(always)]
+    pub(super) fn quoted_natural(&mut self, value: u64) {
+        self.out.push(b'"');
+        self.out.decimal(value);
         self.out.push(b'"');
     }
 
@@ -154,7 +164,7 @@ impl<'a> Writer<'a> {
     /// many readers take it for the integer, and lose the sign.
     fn shortest(&mut self, digits: &str) {
         let whole = digits.strip_suffix(".0").filter(|whole| *whole != "-0");
-        self.out.slice(whole.unwrap_or(digits).as_bytes());
+        self.out.short(whole.unwrap_or(digits).as_bytes());
     }
 
     #[cold]
@@ -182,7 +192,7 @@ impl<'a> Writer<'a> {
         match name {
             _ if plan.null => self.out.slice(b"null"),
             Some(name) if !self.enums_as_numbers => name.write(&mut self.out),
-            _ => self.integer(number),
+            _ => self.integer(number.into()),
         }
         Wrote::from(number == 0)
     }

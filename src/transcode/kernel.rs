@@ -225,6 +225,85 @@ impl Buffer {
         unsafe { self.bytes.set_len(out) };
         Run { stop: at, ascii: high == 0 }
     }
+
+    /// Appends the length, in one byte, and the text of a JSON string that is short, ASCII and
+    /// without escapes; `from` is behind its opening quote. Gives the number of bytes, or nothing
+    /// and appends nothing if the string is another kind or the input nearly ends.
+    #[inline(always)]
+    pub(super) fn short_string(&mut self, input: &[u8], from: usize) -> Option<usize> {
+        const STEPS: usize = 7;
+        self.ensure(1 + (STEPS + 1) * STEP);
+        let start = self.bytes.len();
+        for step in 0..STEPS {
+            let chunk: &[u8; STEP] = input.get(from + step * STEP..)?.first_chunk()?;
+            let (special, non_ascii) = classify(chunk);
+            // SAFETY: there is room for all steps and the byte of the length before them.
+            unsafe {
+                let to = self.bytes.as_mut_ptr().add(start + 1 + step * STEP);
+                to.cast::<[u8; STEP]>().write_unaligned(*chunk);
+            }
+            // The lowest special byte is lower than the lowest that isn't ASCII, if all is well.
+            let stop = special.trailing_zeros() as usize;
+            if non_ascii & ((1 << stop) - 1) != 0 {
+                return None;
+            }
+            if stop < STEP {
+                if chunk[stop] != b'"' {
+                    return None;
+                }
+                let length = step * STEP + stop;
+                // SAFETY: the text is written, and the length is written here, before it.
+                unsafe {
+                    self.bytes.as_mut_ptr().add(start).write(length as u8);
+                    self.bytes.set_len(start + 1 + length);
+                }
+                return Some(length);
+            }
+        }
+        None
+    }
+
+    /// Appends `input[from..end]` between quotes if it is at most 32 bytes, ASCII and without
+    /// need of escapes; otherwise appends nothing and gives false.
+    #[inline(always)]
+    pub(super) fn short_quoted(&mut self, input: &[u8], from: usize, end: usize) -> bool {
+        let length = end - from;
+        let Some(chunk) = input.get(from..).and_then(|rest| rest.first_chunk::<{ 2 * STEP }>())
+        else {
+            return false;
+        };
+        if length > 2 * STEP {
+            return false;
+        }
+        let (low, high): (&[u8; STEP], &[u8; STEP]) =
+            match (chunk.first_chunk(), chunk.last_chunk()) {
+                (Some(low), Some(high)) => (low, high),
+                _ => return false,
+            };
+        let (mut special, mut non_ascii) = classify(low);
+        special &= 0xffff;
+        if length > STEP {
+            let (more, above) = classify(high);
+            special |= more << STEP;
+            non_ascii |= above << STEP;
+        }
+        let inside = ((1u64 << length) - 1) as u32;
+        if (special | non_ascii) & inside != 0 {
+            return false;
+        }
+        self.ensure(2 * STEP + 2);
+        let start = self.bytes.len();
+        // SAFETY: there is room for both quotes and 32 bytes between; the closing quote comes last
+        // and the length covers what is written.
+        unsafe {
+            let to = self.bytes.as_mut_ptr().add(start);
+            to.write(b'"');
+            to.add(1).cast::<[u8; 2 * STEP]>().write_unaligned(*chunk);
+            to.add(1 + length).write(b'"');
+            self.bytes.set_len(start + 2 + length);
+        }
+        true
+    }
 }
 
 /// Copies N bytes that need no alignment.
@@ -380,6 +459,33 @@ mod tests {
         }
         let found = find_special(&input, 3);
         assert_eq!((found.stop, found.ascii), (100, false));
+    }
+
+    #[test]
+    fn short_strings_are_taken_whole_or_not_at_all() {
+        for length in 0..140 {
+            for (at, special) in
+                (0..length).flat_map(|at| [(at, b'x'), (at, b'\\'), (at, 0xc3), (at, b'\n')])
+            {
+                let mut input = vec![b'x'; length];
+                input[at] = special;
+                let plain = special == b'x';
+                let mut buffer = Buffer::new(vec![9]);
+                let padded = [&input[..], &b"\"more and more and more and more"[..]].concat();
+                let taken = buffer.short_string(&padded, 0);
+                assert_eq!(taken, (plain && length < 112).then_some(length), "{length}");
+                let expected = taken.map_or(vec![9], |_| [&[9, length as u8], &input[..]].concat());
+                assert_eq!(buffer.into_bytes(), expected);
+                let mut buffer = Buffer::new(vec![9]);
+                let taken = buffer.short_quoted(&padded, 0, length);
+                assert_eq!(taken, plain && length <= 32, "{length}");
+                let quoted = [&b"\x09\""[..], &input, b"\""].concat();
+                assert_eq!(buffer.into_bytes(), if taken { quoted } else { vec![9] });
+            }
+        }
+        assert_eq!(Buffer::default().short_string(b"ab\"", 0), None);
+        assert_eq!(Buffer::default().short_string(b"", 5), None);
+        assert!(!Buffer::default().short_quoted(b"ab", 0, 2));
     }
 
     #[test]

@@ -179,9 +179,7 @@ impl<'a> Reader<'a> {
     pub(super) fn double(&mut self) -> Step<f64> {
         let at = self.pos;
         if matches!(self.token(), b'-' | b'0'..=b'9') {
-            let text = self.bare_number()?;
-            return number::double(text)
-                .ok_or_else(|| Stop::at(at, "the number does not fit a double"));
+            return self.bare_double();
         }
         match self.named_float()? {
             Some(value) => Ok(value),

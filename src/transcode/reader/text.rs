@@ -20,10 +20,21 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("a string"));
         }
         let start = self.pos + 1;
+        if let Some(length) = self.out.short_string(self.input, start) {
+            self.pos = start + length + 1;
+            return Ok(length);
+        }
+        self.other_string(start)
+    }
+
+    /// The same, for strings that are not ASCII or near the end of the document.
+    #[inline(never)]
+    fn other_string(&mut self, start: usize) -> Step<usize> {
         let at = self.out.len();
         self.out.push(0);
         let run = self.out.copy_plain(self.input, start, start + SHORT);
-        if self.input.get(run.stop) == Some(&b'"') && run.ascii {
+        if self.input.get(run.stop) == Some(&b'"') {
+            check_utf8(&self.input[start..run.stop], run, start)?;
             let length = run.stop - start;
             self.out.patch(at, length as u8);
             self.pos = run.stop + 1;
@@ -33,7 +44,7 @@ impl<'a> Reader<'a> {
         self.long_string(start)
     }
 
-    /// The same, for strings that are long, not ASCII, or have escapes.
+    /// The same, for strings that are long or have escapes.
     #[inline(never)]
     fn long_string(&mut self, start: usize) -> Step<usize> {
         let run = find_special(self.input, start);

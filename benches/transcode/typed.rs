@@ -1,9 +1,11 @@
-//! The bench messages as Rust structs: what someone would write who knows the types beforehand.
+//! The bench messages as Rust structs with the readers of numbers and bytes that pbjson generates
+//! calls of: what someone gets who knows the types beforehand.
 #![allow(unreachable_pub, reason = "prost's derive makes the structs' helpers public")]
 
 use std::collections::HashMap;
 
-use serde::{Deserialize, Serialize};
+use pbjson::private::NumberDeserialize;
+use serde::{Deserialize, Deserializer, Serialize};
 
 #[derive(Clone, PartialEq, prost::Message, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -13,11 +15,13 @@ pub struct Item {
     #[prost(string, tag = "2")]
     pub title: String,
     #[prost(int32, tag = "3")]
+    #[serde(deserialize_with = "number")]
     pub quantity: i32,
     #[prost(int64, tag = "4")]
     #[serde(with = "long")]
     pub price_micros: i64,
     #[prost(double, tag = "5")]
+    #[serde(deserialize_with = "number")]
     pub rating: f64,
     #[prost(bool, tag = "6")]
     pub available: bool,
@@ -39,10 +43,13 @@ pub struct Item {
 #[serde(rename_all = "camelCase", default)]
 pub struct Dimensions {
     #[prost(double, tag = "1")]
+    #[serde(deserialize_with = "number")]
     pub width: f64,
     #[prost(double, tag = "2")]
+    #[serde(deserialize_with = "number")]
     pub height: f64,
     #[prost(double, tag = "3")]
+    #[serde(deserialize_with = "number")]
     pub depth: f64,
 }
 
@@ -54,6 +61,7 @@ pub struct Author {
     #[prost(string, tag = "2")]
     pub country_code: String,
     #[prost(uint32, tag = "3")]
+    #[serde(deserialize_with = "number")]
     pub born: u32,
 }
 
@@ -99,6 +107,7 @@ pub struct Texts {
 #[serde(default)]
 pub struct Numbers {
     #[prost(double, repeated, tag = "1")]
+    #[serde(deserialize_with = "numbers")]
     pub doubles: Vec<f64>,
     #[prost(int64, repeated, tag = "2")]
     #[serde(with = "longs")]
@@ -109,10 +118,12 @@ pub struct Numbers {
 #[serde(default)]
 pub struct Maps {
     #[prost(map = "string, int32", tag = "1")]
+    #[serde(deserialize_with = "counts")]
     pub counts: HashMap<String, i32>,
     #[prost(map = "string, string", tag = "2")]
     pub labels: HashMap<String, String>,
     #[prost(map = "int32, message", tag = "3")]
+    #[serde(deserialize_with = "authors")]
     pub authors: HashMap<i32, Author>,
 }
 
@@ -124,29 +135,51 @@ pub struct Blob {
     pub data: Vec<u8>,
 }
 
+fn number<'de, T, D>(deserializer: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    NumberDeserialize<T>: Deserialize<'de>,
+{
+    NumberDeserialize::deserialize(deserializer).map(|number| number.0)
+}
+
+fn numbers<'de, T, D>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    NumberDeserialize<T>: Deserialize<'de>,
+{
+    let numbers = Vec::<NumberDeserialize<T>>::deserialize(deserializer)?;
+    Ok(numbers.into_iter().map(|number| number.0).collect())
+}
+
+fn counts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<String, i32>, D::Error> {
+    let counts = HashMap::<String, NumberDeserialize<i32>>::deserialize(deserializer)?;
+    Ok(counts.into_iter().map(|(key, value)| (key, value.0)).collect())
+}
+
+fn authors<'de, D: Deserializer<'de>>(deserializer: D) -> Result<HashMap<i32, Author>, D::Error> {
+    let authors = HashMap::<NumberDeserialize<i32>, Author>::deserialize(deserializer)?;
+    Ok(authors.into_iter().map(|(key, value)| (key.0, value)).collect())
+}
+
 mod long {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::Serializer;
 
     pub fn serialize<S: Serializer>(value: &i64, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(value)
+        serializer.serialize_str(&value.to_string())
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
-        pbjson::private::NumberDeserialize::<i64>::deserialize(deserializer).map(|number| number.0)
-    }
+    pub(super) use super::number as deserialize;
 }
 
 mod longs {
-    use serde::{Deserialize, Deserializer, Serializer};
+    use serde::Serializer;
 
     pub fn serialize<S: Serializer>(values: &[i64], serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_seq(values.iter().map(ToString::to_string))
     }
 
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<i64>, D::Error> {
-        let numbers = Vec::<pbjson::private::NumberDeserialize<i64>>::deserialize(deserializer)?;
-        Ok(numbers.into_iter().map(|number| number.0).collect())
-    }
+    pub(super) use super::numbers as deserialize;
 }
 
 mod kind {

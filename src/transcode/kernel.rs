@@ -155,11 +155,25 @@ impl Buffer {
         }
     }
 
-    #[inline(never)]
+    #[inline]
     fn long_decimal(&mut self, value: u64) {
-        let (high, low) = (value / 100_000_000, value % 100_000_000);
-        self.decimal(high);
-        self.fixed(&(eight_digits(low) | ZEROS).to_le_bytes(), 8);
+        const EIGHT: u64 = 100_000_000;
+        let (upper, low) = (value / EIGHT, value % EIGHT);
+        let low = (eight_digits(low) | ZEROS).to_le_bytes();
+        if upper < EIGHT {
+            self.decimal(upper);
+            return self.fixed(&low, 8);
+        }
+        // At most 20 digits: up to four, and twice eight that don't wait for each other.
+        let (top, middle) = (upper / EIGHT, upper % EIGHT);
+        let middle = (eight_digits(middle) | ZEROS).to_le_bytes();
+        let digits = eight_digits(top);
+        let zeros = digits.trailing_zeros() / 8;
+        self.fixed(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&middle);
+        both[8..].copy_from_slice(&low);
+        self.fixed(&both, 16);
     }
 
     /// Appends a base 128 varint.

@@ -6,6 +6,7 @@
 //! thread's CPU time.
 //!
 //!     cargo bench --bench transcode                  the table
+//!     cargo bench --bench transcode -- only small    a line of it
 //!     cargo bench --bench transcode -- once small    one shape once a direction, for callgrind
 //!     cargo bench --bench transcode -- loop small to-wire      one kernel for ten seconds, for perf
 
@@ -39,6 +40,9 @@ fn main() {
                     }
                 }
             }
+        }
+        ["only", name] => {
+            table(&shapes.into_iter().filter(|s| s.name == *name).collect::<Vec<_>>())
         }
         _ => table(&shapes),
     }

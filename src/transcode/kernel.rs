@@ -11,6 +11,8 @@ const STEP: usize = 16;
 /// From so many bytes on it pays to search first and copy then, with wider registers.
 const LONG: usize = 128;
 const BLOCK: usize = 8192;
+/// What the wide registers take together.
+const WIDE: usize = 64;
 
 /// Output bytes: a `Vec<u8>` with the writes that a transcoder makes.
 #[derive(Default)]
@@ -246,20 +248,42 @@ impl Buffer {
         Run { stop: at, ascii: high == 0 }
     }
 
-    /// The same in blocks that stay in the nearest cache between the search and the copy.
+    /// The same for long texts, with wider registers where the processor has them.
     #[inline(never)]
     fn copy_long(&mut self, input: &[u8], from: usize, end: usize) -> Run {
         let mut run = Run { stop: from, ascii: true };
-        while run.stop < end {
-            let block = (run.stop + BLOCK).min(end);
-            let found = find_special(&input[..block], run.stop);
-            self.slice(&input[run.stop..found.stop]);
-            run = Run { stop: found.stop, ascii: run.ascii && found.ascii };
-            if found.stop < block {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // By blocks, so that no more room is made than there is text.
+            while end - run.stop >= WIDE {
+                let block = end.min(run.stop + BLOCK);
+                self.ensure(BLOCK + WIDE);
+                let start = self.bytes.len();
+                // SAFETY: the processor has AVX2, and there is room for the block.
+                let next = unsafe {
+                    let to = self.bytes.as_mut_ptr().add(start);
+                    copy_wide(&input[..block], run.stop, to)
+                };
+                let copied = next.stop - run.stop;
+                // SAFETY: so many bytes have been written.
+                unsafe { self.bytes.set_len(start + copied) };
+                run = Run { stop: next.stop, ascii: run.ascii && next.ascii };
+                if copied == 0 || block - next.stop >= WIDE {
+                    break;
+                }
+            }
+        }
+        let mut rest = Run { stop: run.stop, ascii: true };
+        // What is left is short, or has a special byte near.
+        while rest.stop < end {
+            let part = end.min(rest.stop + LONG - 1);
+            let next = self.copy_plain(input, rest.stop, part);
+            rest = Run { stop: next.stop, ascii: rest.ascii && next.ascii };
+            if next.stop < part {
                 break;
             }
         }
-        run
+        Run { stop: rest.stop, ascii: run.ascii && rest.ascii }
     }
 
     /// Appends the length, in one byte, and the text of a JSON string that is short, ASCII and
@@ -429,6 +453,44 @@ fn find_special_avx2(input: &[u8], mut at: usize) -> Run {
     }
     let rest = find_special_by_steps(input, at);
     Run { stop: rest.stop, ascii: rest.ascii && _mm256_movemask_epi8(high) == 0 }
+}
+
+/// Copies 64 bytes at a time as long as all are plain; stops before those that aren't, and before
+/// the last that are fewer.
+///
+/// # Safety
+/// There must be room for `input.len() - at` bytes at `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn copy_wide(input: &[u8], at: usize, to: *mut u8) -> Run {
+    use std::arch::x86_64::*;
+    let quote = _mm256_set1_epi8(b'"' as i8);
+    let backslash = _mm256_set1_epi8(b'\\' as i8);
+    let control = _mm256_set1_epi8(0x1f);
+    let mut high = _mm256_setzero_si256();
+    let special = |chunk: __m256i| {
+        let marks =
+            _mm256_or_si256(_mm256_cmpeq_epi8(chunk, quote), _mm256_cmpeq_epi8(chunk, backslash));
+        _mm256_or_si256(marks, _mm256_cmpeq_epi8(_mm256_min_epu8(chunk, control), chunk))
+    };
+    let mut done = 0;
+    while at + done + WIDE <= input.len() {
+        // SAFETY: the slice holds 64 bytes from here on, and there is room for as many.
+        unsafe {
+            let from = input.as_ptr().add(at + done);
+            let (low, up) =
+                (_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast()));
+            if _mm256_movemask_epi8(_mm256_or_si256(special(low), special(up))) != 0 {
+                break;
+            }
+            let to = to.add(done);
+            _mm256_storeu_si256(to.cast(), low);
+            _mm256_storeu_si256(to.add(32).cast(), up);
+            high = _mm256_or_si256(high, _mm256_or_si256(low, up));
+        }
+        done += WIDE;
+    }
+    Run { stop: at + done, ascii: _mm256_movemask_epi8(high) == 0 }
 }
 
 /// A bit a byte: which aren't plain string bytes (bit 16 is always set), and which are 0x80 and above.

@@ -329,3 +329,24 @@ fn doubles_are_the_shortest_that_read_back() {
         assert!(text.len() <= format!("{value}").len(), "{text} {value}");
     }
 }
+
+#[test]
+fn varints_of_all_lengths_are_read_wherever_they_end() {
+    let plan = book();
+    for shift in 0..64 {
+        for value in [1u64 << shift, (1 << shift) - 1, !0 >> shift] {
+            let mut wire = vec![0xa0, 0x02]; // large = 36
+            prost::encoding::encode_varint(value, &mut wire);
+            let expected =
+                if value == 0 { "{}".to_owned() } else { format!(r#"{{"large":"{value}"}}"#) };
+            assert_eq!(to_json(&plan, &wire).unwrap(), expected);
+            // Longer than it needs to be, as some writers have it, and with others behind.
+            if wire.len() < 12 {
+                *wire.last_mut().unwrap() |= 0x80;
+                wire.push(0);
+            }
+            wire.extend([0xfa, 0x3e, 0]);
+            assert_eq!(to_json(&plan, &wire).unwrap(), expected);
+        }
+    }
+}

@@ -23,9 +23,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(true);
     compiler.open_files(["bookshelf/v1/bookshelf.proto"])?;
+    fs::write(out.join("bookshelf.binpb"), compiler.encode_file_descriptor_set())?;
+
+    compiler.open_files(["google/rpc/status.proto", "google/rpc/error_details.proto"])?;
     let encoded = compiler.encode_file_descriptor_set();
-    fs::write(out.join("bookshelf.binpb"), &encoded)?;
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
-    tonic_prost_build::configure().build_transport(false).compile_fds(files)?;
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .btree_map(".")
+        .bytes(".google.api.HttpBody")
+        .include_file("types.rs")
+        .compile_fds(files)?;
     Ok(())
 }

@@ -1,1 +1,46 @@
-//! Configuration: the file as written, resolved whole, and the runtime as run.
+//! Configuration: the file as written, resolved whole, and the ingredients of the runtime.
+//!
+//! ```text
+//! transom.yaml ─ yaml ─► Value + lines ─ read ─► File ─┐
+//! arguments ────────────────────────────────────► File ─┴─ prepare ─► Prepared
+//!                                                          schema, policies, stages, doors
+//! ```
+//!
+//! It goes in one direction and tells every problem in one go: what can't be read is reported,
+//! left out, and the rest is read and checked all the same. Nothing invalid gets into a
+//! [`Prepared`], so that serving never validates anything.
+
+mod address;
+mod document;
+mod duration;
+mod file;
+mod json_schema;
+mod limits;
+mod listen;
+mod merge;
+mod places;
+mod policy;
+mod prepare;
+mod read;
+mod resolve;
+mod runtime;
+mod selector;
+mod size;
+mod sources;
+mod substitute;
+#[cfg(test)]
+mod tests;
+mod wording;
+
+pub use self::{
+    address::Address,
+    file::{Admin, File, Loaded, Source},
+    json_schema::json_schema,
+    limits::Limits,
+    listen::Listen,
+    places::Places,
+    policy::{Policy, Written},
+    prepare::{Failure, Prepared, prepare},
+    resolve::Resolved,
+    runtime::Runtime,
+};

@@ -1,1 +1,109 @@
-//! How downstream speaks.
+//! How downstream speaks: a folder or file a protocol, each translating between HTTP and the waist.
+//!
+//! ```text
+//! http::Request ── Door::open ──► Exchange ──► stages, upstream
+//! http::Response ◄─ Answer::write ─ Result<Reply, Error> ◄─────
+//! ```
+//!
+//! A protocol finds the method first; only then do the policies of that method run, whichever
+//! door the call came in by. No protocol knows another.
+
+pub mod body;
+pub mod caller;
+pub mod deadline;
+pub mod metadata;
+pub mod refusal;
+pub mod rest;
+
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+pub use self::{body::ResponseBody, caller::Caller, refusal::Refusal};
+use crate::{
+    error::Error,
+    exchange::{Exchange, Limits, Reply},
+    problem::Problem,
+    schema::Schema,
+    transcode,
+};
+
+/// A protocol, compiled for one schema and its policies.
+pub trait Door: Send + Sync {
+    /// The protocol's name in logs and metrics.
+    fn name(&self) -> &'static str;
+
+    /// Whether a request speaks the protocol.
+    fn knows(&self, request: &Request<Incoming>) -> bool;
+
+    /// Finds the method that the request calls and translates it; a request that calls none is
+    /// answered at once.
+    fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening;
+}
+
+/// What a door makes of a request.
+pub enum Opening {
+    /// A call for the stages and the backend.
+    Call(Box<Call>),
+    /// An answer that needs no backend: a refusal, or OPTIONS.
+    Answered(Response<ResponseBody>),
+}
+
+/// A call that a door has opened.
+pub struct Call {
+    /// The neutral call.
+    pub exchange: Exchange,
+    /// The route that matched, as written, for the access log; empty where the protocol has none.
+    pub route: Arc<str>,
+    /// Writes the outcome in the protocol's tongue.
+    pub answer: Box<dyn Answer>,
+}
+
+/// Writes the outcome of a call in the protocol's tongue.
+pub trait Answer: Send {
+    /// The response, at once where all of it is at hand; one that tells of an error has a
+    /// [`Refusal`] among its extensions.
+    fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written;
+}
+
+/// A response, now or once its status is known.
+pub enum Written {
+    /// It is ready.
+    Now(Response<ResponseBody>),
+    /// It waits for the first message of a stream.
+    Later(BoxFuture<'static, Response<ResponseBody>>),
+}
+
+/// What a door needs to know of one method's policy.
+#[derive(Clone, Debug, Default)]
+pub struct MethodPolicy {
+    /// How JSON is read and written.
+    pub json: transcode::Settings,
+    /// How REST behaves.
+    pub rest: rest::Settings,
+    /// How large messages may be.
+    pub limits: Limits,
+}
+
+/// A kind of protocol, and how its door is made.
+pub struct Entry {
+    /// Its name in logs and metrics.
+    pub name: &'static str,
+    /// One sentence for the reference.
+    pub summary: &'static str,
+    /// Compiles the door for a schema; `policies` are indexed by `Method::index`.
+    pub compile: fn(&Schema, &Arc<transcode::Plans>, &[MethodPolicy]) -> Compiled,
+}
+
+/// A door, and what was found while compiling it. There is no door where a problem is an error.
+pub struct Compiled {
+    /// The door.
+    pub door: Option<Box<dyn Door>>,
+    /// Every finding.
+    pub problems: Vec<Problem>,
+}
+
+/// Every protocol, in the order in which a request is offered to them; the last knows everything.
+pub static PROTOCOLS: &[Entry] = &[rest::ENTRY];

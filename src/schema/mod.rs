@@ -97,6 +97,12 @@ impl Schema {
         &self.methods
     }
 
+    /// Every HTTP rule with its method, in the order of methods.
+    pub fn rules(&self) -> impl Iterator<Item = (&Method, &HttpRule)> {
+        let methods = self.methods.iter();
+        methods.flat_map(|method| method.rules.iter().map(move |rule| (&**method, rule)))
+    }
+
     /// The method that a gRPC call with this path (`/pkg.Service/Method`) means.
     pub fn method_by_path(&self, path: &str) -> Option<&Arc<Method>> {
         self.by_path.get(path).map(|index| &self.methods[*index])

@@ -2,11 +2,18 @@
 //!
 //! A stage is a folder here and a line in [`STAGES`], whose order is run order. It sees the
 //! exchange on its way up and the reply on its way back, and may refuse with one
-//! [`Error`](crate::error::Error), which each protocol writes in its own tongue.
+//! [`Error`], which each protocol writes in its own tongue.
+
+pub mod headers;
+pub mod timeout;
+
+#[cfg(test)]
+mod testing;
 
 use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
@@ -68,7 +75,31 @@ pub struct Entry {
     /// The JSON Schema of its settings.
     pub json_schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
     /// Makes the stage for one method from the merged settings of its policy, `None` where the
-    /// policy doesn't name it; `Ok(None)` if the method needs no such stage. The error is the
-    /// path inside the settings (empty for the whole) and what is wrong there.
-    pub build: fn(Option<&Value>, &Method) -> Result<Option<Box<dyn Stage>>, (String, String)>,
+    /// policy doesn't name it; `Ok(None)` if the method needs no such stage.
+    pub build: fn(Option<&Value>, &Method) -> Built,
 }
+
+/// What is wrong with a stage's settings: the path inside them (empty for the whole), and a
+/// sentence that says what is wrong there.
+pub type Finding = (String, String);
+
+/// A stage for one method, if the method needs one.
+pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
+
+/// Every stage there is, in run order, which is the reference's order too.
+///
+/// `timeout` is the outermost, so that its deadline covers all the others. `headers` is the
+/// innermost: what it gives the backend (an `authorization` of the gateway's own, for example)
+/// must not be taken by another stage for something that the caller brought.
+pub static STAGES: &[Entry] = &[timeout::ENTRY, headers::ENTRY];
+
+/// Reads a stage's settings, and says where they are wrong.
+fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = error.path().to_string();
+        (if path == "." { String::new() } else { path }, error.inner().to_string())
+    })
+}
+
+#[cfg(test)]
+mod tests;

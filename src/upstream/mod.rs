@@ -1,3 +1,31 @@
-//! The way out to backends.
+//! The way out to backends: clusters of endpoints that speak gRPC over HTTP/2.
+//!
+//! ```text
+//! Cluster ── which endpoint (balance) ──► Lane ── which connection ──► Connection ── a stream ──► backend
+//!         ◄── Reply (reply: frames, then status) ────────────────────────────────────────────────
+//! ```
+//!
+//! It stands on the `h2` crate itself, because a general client pays for what a gateway doesn't
+//! need: pools keyed by origin, HTTP/1, bodies behind trait objects. Every worker thread has its
+//! own lane to every endpoint, so that a call never leaves its thread.
 
+mod balance;
+mod call;
+mod cluster;
+mod connection;
+mod endpoint;
+mod fault;
+pub mod frame;
+mod pump;
 pub mod reflection;
+mod reply;
+mod settings;
+mod socket;
+mod status;
+mod tls;
+
+pub use cluster::Cluster;
+pub use settings::{Keepalive, Settings, Tls};
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,8 @@
 
 use std::{
     collections::{HashSet, VecDeque},
-    fmt,
+    fmt, fs,
+    path::Path,
     time::Duration,
 };
 
@@ -18,9 +19,11 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{
     Code, Response, Status, Streaming,
     client::GrpcService,
-    transport::{Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 use tonic_reflection::pb::{v1, v1alpha};
+
+use super::{Settings, Tls};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -82,6 +85,52 @@ impl fmt::Display for ReflectionError {
 }
 
 impl std::error::Error for ReflectionError {}
+
+/// Asks the endpoints of an upstream in turn until one answers.
+///
+/// # Errors
+///
+/// The last endpoint's reason, or that there is none.
+pub async fn ask(settings: &Settings, bounds: Bounds) -> Result<Reflected, ReflectionError> {
+    let mut last = ReflectionError("there is no endpoint to ask for its schema".into());
+    for endpoint in &settings.endpoints {
+        let url = match endpoint.contains("://") {
+            true => endpoint.clone(),
+            false => format!("http://{endpoint}"),
+        };
+        let asked = match channel(&url, Some(client_tls(settings.tls.as_ref())?)) {
+            Ok(channel) => fetch(channel, bounds).await,
+            Err(error) => Err(error),
+        };
+        match asked {
+            Ok(reflected) => return Ok(reflected),
+            Err(error) => {
+                last = ReflectionError(format!("asking `{endpoint}` for its schema: {error}"));
+            }
+        }
+    }
+    Err(last)
+}
+
+fn client_tls(settings: Option<&Tls>) -> Result<ClientTlsConfig, ReflectionError> {
+    let read = |path: &Path| {
+        let unreadable = |error| format!("`{}` can't be read: {error}", path.display());
+        fs::read(path).map_err(|error| ReflectionError(unreadable(error)))
+    };
+    let mut tls = ClientTlsConfig::new();
+    let Some(settings) = settings else { return Ok(tls.with_enabled_roots()) };
+    tls = match &settings.ca {
+        Some(path) => tls.ca_certificate(Certificate::from_pem(read(path)?)),
+        None => tls.with_enabled_roots(),
+    };
+    if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
+        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
+    }
+    if let Some(name) = &settings.server_name {
+        tls = tls.domain_name(name);
+    }
+    Ok(tls)
+}
 
 /// A channel to a server, for the questions at start-up; it connects with the first call.
 ///

@@ -117,7 +117,7 @@ http:
     assert_eq!(rules[2].method, HttpMethod::Any);
     assert_eq!(rules[0].origin, "rules.yaml:8");
     let list = schema.method_by_path("/bookshelf.v1.Bookshelf/ListBooks").unwrap();
-    assert_eq!(list.rules.len(), 2, "the others keep their own");
+    assert_eq!(list.rules.len(), 3, "the others keep their own");
 }
 
 #[test]

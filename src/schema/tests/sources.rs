@@ -14,7 +14,7 @@ fn a_descriptor_set_gives_methods_with_rules() {
     assert_eq!(services.len(), 1);
     assert_eq!(services[0].full_name, "bookshelf.v1.Bookshelf");
     assert_eq!(services[0].origin, "api.binpb");
-    assert_eq!(schema.methods().len(), 13);
+    assert_eq!(schema.methods().len(), 15);
     for (index, method) in schema.methods().iter().enumerate() {
         assert_eq!(method.index, index);
     }
@@ -24,7 +24,7 @@ fn a_descriptor_set_gives_methods_with_rules() {
     assert_eq!(list.idempotency, Idempotency::NoSideEffects);
     assert!(list.is_unary());
     let templates: Vec<_> = list.rules.iter().map(|rule| &*rule.template).collect();
-    assert_eq!(templates, ["/v1/{parent=shelves/*}/books", "/v1/books"]);
+    assert_eq!(templates, ["/v1/{parent=shelves/*}/books", "/v1/books", "/v1/books:array"]);
     assert_eq!(list.rules[0].method, HttpMethod::One(http::Method::GET));
     assert_eq!(
         list.rules[0].origin,
@@ -56,7 +56,7 @@ fn a_proto_folder_gives_the_same_as_its_descriptor_set() {
         .add_descriptor_set("api.binpb", BOOKSHELF)
         .build();
     assert_eq!(problems, []);
-    assert_eq!(both.unwrap().methods().len(), 13);
+    assert_eq!(both.unwrap().methods().len(), 15);
 }
 
 #[test]

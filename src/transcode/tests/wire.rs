@@ -276,6 +276,24 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
 }
 
 #[test]
+fn a_required_field_is_missing_if_it_is_null_or_dropped() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        enum E { A = 1; }
+        message M { required int32 id = 1; required E e = 2; optional int32 n = 3; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    assert!(to_wire(&plan, r#"{"id":1,"e":"A","n":null}"#).is_ok());
+    let ignore = Settings { unknown_fields: UnknownFields::Ignore, ..Settings::default() };
+    for (json, name) in [(r#"{"id":null,"e":"A"}"#, "id"), (r#"{"id":1,"e":"NOBODY"}"#, "e")] {
+        let mut out = Vec::new();
+        let error = json_to_wire(&plan, &ignore, usize::MAX, json.as_bytes(), &mut out);
+        let expected = format!("the required field \"{name}\" of t.M is missing");
+        assert_eq!(error.unwrap_err().message, expected);
+    }
+}
+
+#[test]
 fn status_details_are_decoded_or_base64() {
     let (_, plans) = test_plans();
     let mut out = Vec::new();

@@ -1,0 +1,137 @@
+//! `transom demo`: the bookshelf and the gateway in front of it in one process, ready to curl.
+
+pub mod bookshelf;
+
+use std::{
+    collections::BTreeMap,
+    io::{self, Write},
+    net::{SocketAddr, TcpListener},
+    thread,
+};
+
+use clap::Args;
+
+use self::bookshelf::Bookshelf;
+use super::{Arguments, DONE, FAILED, prepare_or_report, serve, summary::Summary, write};
+use crate::config::{Address, Listen, Loaded, Written};
+
+const EXAMPLES: &str = "\
+Examples:
+  transom demo
+  transom demo --listen 127.0.0.1:9090
+
+It prints curl lines for every kind of call. Nothing that is changed is kept.";
+
+const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// Start an example service and the gateway in front of it, ready to curl.
+#[derive(Debug, Args)]
+#[command(after_help = EXAMPLES)]
+pub(super) struct Demo {
+    /// Where to listen; 127.0.0.1:8080, or any free port if that is taken.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<String>,
+}
+
+impl Demo {
+    pub(super) fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
+        let backend = match start_bookshelf() {
+            Ok(address) => address,
+            Err(error) => {
+                let message = format!("the bookshelf can't be started: {error}\n");
+                return write(err, &message, FAILED);
+            }
+        };
+        let mut loaded = configuration(backend, self.listen.as_deref().unwrap_or(DEFAULT_LISTEN));
+        if self.listen.is_none() && is_taken(DEFAULT_LISTEN) {
+            let message = format!("{DEFAULT_LISTEN} is taken; a free port is used instead\n");
+            write(err, &message, DONE);
+            loaded.file.listen = vec![Listen::at(Address(([127, 0, 0, 1], 0).into()))];
+        }
+        let prepared = match prepare_or_report(loaded, err) {
+            Ok(prepared) => prepared,
+            Err(code) => return code,
+        };
+        let summary = Summary::of(&prepared);
+        let outcome = serve::start(prepared, |addresses| {
+            write(err, &summary.text(addresses), DONE);
+            if let Some(address) = addresses.first() {
+                write(out, &examples(*address), DONE);
+            }
+        });
+        match outcome {
+            Ok(()) => DONE,
+            Err(message) => write(err, &format!("{message}\n"), FAILED),
+        }
+    }
+}
+
+/// Serves the bookshelf on a thread of its own, and says where.
+fn start_bookshelf() -> io::Result<SocketAddr> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    thread::Builder::new().name("bookshelf".into()).spawn(move || {
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            let served = bookshelf::serve(Bookshelf::new(), listener, std::future::pending()).await;
+            served.map_err(io::Error::other)
+        })
+    })?;
+    Ok(address)
+}
+
+fn is_taken(address: &str) -> bool {
+    TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
+}
+
+/// What the demo serves: the bookshelf, asked for its schema by reflection.
+fn configuration(backend: SocketAddr, listen: &str) -> Loaded {
+    let arguments = Arguments {
+        listen: vec![listen.to_owned()],
+        upstream: vec![format!("bookshelf={backend}")],
+        ..Arguments::default()
+    };
+    let mut loaded = arguments.load();
+    let policy = Written::of([("auto_map", true.into()), ("status_from_metadata", true.into())]);
+    loaded.file.services = BTreeMap::from([("bookshelf.v1.Bookshelf".to_owned(), policy)]);
+    loaded
+}
+
+/// Lines to paste into a shell.
+fn examples(address: SocketAddr) -> String {
+    let base = format!("http://{address}");
+    format!(
+        r#"
+# A book, and all books of a shelf
+curl '{base}/v1/shelves/fiction/books/letters'
+curl '{base}/v1/shelves/fiction/books?page_size=1&genre=GENRE_NOVEL'
+
+# A new book; the same once more is a conflict, with details
+curl '{base}/v1/shelves/fiction/books' -d '{{"title": "Windows", "author": "You"}}'
+
+# Errors as you ask for them
+curl '{base}/v1/fail/9?details=true&message=no+light'
+curl -i '{base}/v1/fail/8?retry_seconds=30'
+
+# A server stream: a JSON array, JSON lines, server-sent events (-N shows them as they come)
+curl '{base}/v1/shelves/fiction/books:watch'
+curl '{base}/v1/shelves/fiction/books:watch?interval=0.5s' -N -H 'accept: application/x-ndjson'
+curl '{base}/v1/shelves/fiction/books:watch?follow=true' -N -H 'accept: text/event-stream'
+
+# A client stream: many messages in one request
+curl '{base}/v1/shelves/new/books:import' -H 'content-type: application/x-ndjson' \
+  --data-binary $'{{"book": {{"title": "One"}}}}\n{{"book": {{"title": "Two"}}}}\n'
+
+# Plain bytes down and up
+curl '{base}/v1/shelves/fiction/books/letters/cover'
+curl '{base}/v1/shelves/fiction/books/letters/text'
+curl -T - '{base}/v1/shelves/fiction/books/letters/text' -H 'content-type: text/plain' <<< 'New text.'
+
+# A method without an HTTP rule, mapped by policy
+curl '{base}/bookshelf.v1.Bookshelf/Ping' -d '{{"text": "hello"}}'
+
+"#
+    )
+}

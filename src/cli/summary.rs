@@ -1,0 +1,51 @@
+//! What a start says: where it listens, what it serves, and who answers.
+//!
+//! ```text
+//! listening on http://127.0.0.1:8080
+//! serving 1 service, 15 methods, 18 routes
+//! upstream bookshelf: http://127.0.0.1:50051
+//! ```
+
+use std::net::SocketAddr;
+
+use anstyle::Style;
+
+use super::report;
+use crate::config::Prepared;
+
+const STRONG: Style = Style::new().bold();
+
+/// What there is: `1 service, 15 methods, 18 routes`.
+pub(super) fn contents(prepared: &Prepared) -> String {
+    let services = report::count(prepared.schema.services().len(), "service");
+    let methods = report::count(prepared.schema.methods().len(), "method");
+    let routes = report::count(prepared.schema.rules().count(), "route");
+    format!("{services}, {methods}, {routes}")
+}
+
+/// Everything about a start that is known before the listeners are bound.
+pub(super) struct Summary {
+    warnings: String,
+    contents: String,
+}
+
+impl Summary {
+    pub(super) fn of(prepared: &Prepared) -> Self {
+        let services = prepared.schema.services().iter();
+        let names: Vec<_> = services.map(|service| service.full_name.as_str()).collect();
+        let mut contents = format!("serving {}: {}\n", self::contents(prepared), names.join(", "));
+        for (name, upstream) in &prepared.file.upstreams {
+            contents += &format!("upstream {name}: {}\n", upstream.endpoints.join(", "));
+        }
+        Self { warnings: report::problems(&prepared.warnings), contents }
+    }
+
+    /// The whole text, now that the addresses are known.
+    pub(super) fn text(&self, addresses: &[SocketAddr]) -> String {
+        let mut text = self.warnings.clone();
+        for address in addresses {
+            text += &format!("listening on {STRONG}http://{address}{STRONG:#}\n");
+        }
+        text + &self.contents
+    }
+}

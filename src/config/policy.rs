@@ -1,0 +1,225 @@
+//! What holds for a method: one flat mapping, whose keys belong to the modules.
+//!
+//! Each module has its own settings type and so its own keys; a stage has one key, its name. The
+//! keys, their JSON Schema and their checks all come from those types and the table of stages.
+
+use std::{collections::BTreeSet, sync::LazyLock};
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::{Map, Value};
+
+use super::{
+    limits::Limits,
+    places::{Places, join_key},
+    read::read,
+    wording,
+};
+use crate::{
+    exchange,
+    problem::Problem,
+    protocol::{MethodPolicy, rest},
+    stage::STAGES,
+    transcode,
+};
+
+/// A policy as written for one selector.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct Written(pub(super) Map<String, Value>);
+
+/// What holds for a method, all selectors merged.
+#[derive(Clone, Debug)]
+pub struct Policy {
+    /// The upstream's name.
+    pub upstream: String,
+    /// Whether the method gets the route `POST /package.Service/Method` if it has no rule.
+    pub auto_map: bool,
+    /// How JSON is read and written.
+    pub transcode: transcode::Settings,
+    /// How REST is read and written.
+    pub rest: rest::Settings,
+    /// How large messages may be.
+    pub limits: exchange::Limits,
+}
+
+/// The keys that are the configuration's own.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+struct Own {
+    /// The name of the upstream that answers; may be left out where there is only one, or where the
+    /// service was found by asking an upstream.
+    upstream: Option<String>,
+    /// Whether methods without an HTTP rule get one: `POST /package.Service/Method` with the whole
+    /// message as body.
+    auto_map: bool,
+}
+
+/// The keys of one module.
+struct Part {
+    keys: BTreeSet<String>,
+    schema: fn(&mut SchemaGenerator) -> Schema,
+    check: fn(&mut Value, &str, &mut Places, &mut Vec<Problem>),
+}
+
+struct Parts {
+    own: Part,
+    limits: Part,
+    transcode: Part,
+    rest: Part,
+}
+
+static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
+    own: Part::of::<Own>(),
+    limits: Part::of::<Limits>(),
+    transcode: Part::of::<transcode::Settings>(),
+    rest: Part::of::<rest::Settings>(),
+});
+
+impl Parts {
+    fn all(&self) -> [&Part; 4] {
+        [&self.own, &self.transcode, &self.rest, &self.limits]
+    }
+}
+
+impl Part {
+    fn of<T: DeserializeOwned + Default + JsonSchema>() -> Self {
+        let schema = T::json_schema(&mut SchemaGenerator::default());
+        let properties = schema.get("properties").and_then(Value::as_object);
+        Self {
+            keys: properties.into_iter().flat_map(Map::keys).cloned().collect(),
+            schema: T::json_schema,
+            check: |value, base, places, problems| {
+                read::<T>(value, base, places, problems);
+            },
+        }
+    }
+
+    /// The part's keys and values; those without a value are as good as left out.
+    fn select(&self, policy: &Map<String, Value>) -> Value {
+        let own = policy.iter().filter(|(key, value)| self.keys.contains(*key) && !value.is_null());
+        Value::Object(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+    }
+
+    /// The typed settings of a merged policy, which has been checked selector by selector.
+    fn settings<T: DeserializeOwned + Default>(&self, policy: &Map<String, Value>) -> T {
+        T::deserialize(self.select(policy)).unwrap_or_default()
+    }
+}
+
+impl Written {
+    /// A policy that comes from no file, key by key.
+    pub fn of<const N: usize>(keys: [(&str, Value); N]) -> Self {
+        Self(keys.into_iter().map(|(key, value)| (key.to_owned(), value)).collect())
+    }
+
+    /// Reports unknown keys and values that don't fit, and takes them out.
+    pub(super) fn check(
+        &mut self,
+        selector: &str,
+        places: &mut Places,
+        problems: &mut Vec<Problem>,
+    ) {
+        let base = join_key("services", selector);
+        for part in PARTS.all() {
+            let before = part.select(&self.0);
+            let mut after = before.clone();
+            (part.check)(&mut after, &base, places, problems);
+            if before != after {
+                self.0.retain(|key, value| value.is_null() || !part.keys.contains(key));
+                self.0.extend(
+                    after.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
+                );
+            }
+        }
+        let known: Vec<_> = keys().collect();
+        self.0.retain(|key, _| {
+            let is_known = known.contains(&key.as_str());
+            if !is_known {
+                let path = join_key(&base, key);
+                problems.push(places.settle(wording::unknown(&path, "key", key, &known)));
+            }
+            is_known
+        });
+    }
+}
+
+/// Every key that a policy may have.
+fn keys() -> impl Iterator<Item = &'static str> {
+    let parts = PARTS.all().into_iter().flat_map(|part| &part.keys).map(String::as_str);
+    parts.chain(STAGES.iter().map(|stage| stage.name))
+}
+
+impl Policy {
+    /// The policy that a merged mapping tells, but for its upstream.
+    pub(super) fn of(merged: &Map<String, Value>) -> Self {
+        let own: Own = PARTS.own.settings(merged);
+        let limits: Limits = PARTS.limits.settings(merged);
+        Self {
+            upstream: own.upstream.unwrap_or_default(),
+            auto_map: own.auto_map,
+            transcode: PARTS.transcode.settings(merged),
+            rest: PARTS.rest.settings(merged),
+            limits: (&limits).into(),
+        }
+    }
+}
+
+impl From<&Policy> for MethodPolicy {
+    fn from(policy: &Policy) -> Self {
+        let Policy { transcode, rest, limits, .. } = policy.clone();
+        Self { json: transcode, rest, limits }
+    }
+}
+
+/// Whether a merged mapping asks for a route where the schema has none.
+pub(super) fn maps_automatically(merged: &Map<String, Value>) -> bool {
+    merged.get("auto_map").and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// The JSON Schema of a policy.
+pub(super) fn json_schema(generator: &mut SchemaGenerator) -> Value {
+    let mut properties = Map::new();
+    for part in PARTS.all() {
+        let schema = (part.schema)(generator);
+        let own = schema.get("properties").and_then(Value::as_object).cloned();
+        properties.extend(own.into_iter().flatten());
+    }
+    for stage in STAGES {
+        let mut schema = (stage.json_schema)(generator);
+        schema.insert("description".into(), stage.summary.into());
+        properties.insert(stage.name.into(), schema.to_value());
+    }
+    serde_json::json!({
+        "description": "What holds for the methods that the selector selects.",
+        "type": "object",
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn no_key_belongs_to_two_modules() {
+        let mut seen = HashSet::new();
+        for key in keys() {
+            assert!(seen.insert(key), "`{key}` belongs to two modules");
+        }
+        for key in ["upstream", "depth", "on_collision", "max_request_message", "timeout"] {
+            assert!(seen.contains(key), "`{key}` belongs to none");
+        }
+    }
+
+    #[test]
+    fn every_key_is_described() {
+        let schema = json_schema(&mut SchemaGenerator::default());
+        for (key, schema) in schema["properties"].as_object().unwrap() {
+            assert!(schema["description"].is_string(), "`{key}` has no description");
+        }
+    }
+}

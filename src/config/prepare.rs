@@ -1,0 +1,176 @@
+//! All that serving needs, made from a configuration in one go, or all that is wrong with it.
+
+use std::{fmt, sync::Arc};
+
+use super::{
+    File, Loaded, Places, Resolved, Source,
+    places::{join_index, join_key},
+    resolve::{self, Rules},
+    sources,
+};
+use crate::{
+    problem::Problem,
+    protocol::{Compiled, Door, MethodPolicy, PROTOCOLS},
+    schema::Schema,
+    transcode::Plans,
+    upstream::Cluster,
+};
+
+/// The ingredients of the runtime. Nothing in it is invalid.
+pub struct Prepared {
+    /// The configuration, paths resolved.
+    pub file: File,
+    /// The services.
+    pub schema: Arc<Schema>,
+    /// What holds for each method; the position is [`Method::index`](crate::schema::Method::index).
+    pub methods: Vec<Resolved>,
+    /// The protocols, compiled for the schema, in the order of their table.
+    pub doors: Vec<Box<dyn Door>>,
+    /// What is worth knowing.
+    pub warnings: Vec<Problem>,
+}
+
+/// Why there is nothing to serve.
+#[derive(Debug)]
+pub struct Failure {
+    /// Everything that is wrong, warnings too.
+    pub problems: Vec<Problem>,
+    /// Whether all errors are of upstreams that could not be asked for their schema: the
+    /// configuration may be sound, and a later attempt may succeed.
+    pub only_unreachable: bool,
+}
+
+impl fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("schema", &self.schema)
+            .field("doors", &self.doors.len())
+            .field("warnings", &self.warnings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Checks everything, asks upstreams for their schema where the configuration says so, and puts
+/// the ingredients together.
+///
+/// # Errors
+/// Every problem of the configuration, of the descriptors and of the rules.
+pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
+    let Loaded { file, places, mut problems } = loaded;
+    // A file that can't be read as a whole says nothing, so nothing can be missing in it.
+    if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
+        return Err(Failure { problems, only_unreachable: false });
+    }
+    check_listeners(&file, &places, &mut problems);
+    check_upstreams(&file, &places, &mut problems);
+    let rules = Rules::of(&file.services, &places, &mut problems);
+    let errors_before = count_errors(&problems);
+
+    let automatic = rules.clone();
+    let auto_map = move |method: &str| automatic.maps_automatically(method);
+    // Asking takes time; there is enough to mend before.
+    let ask = errors_before == 0;
+    let gathered = sources::gather(&file, &places, auto_map, ask, &mut problems).await;
+    let only_unreachable = gathered.unreachable && errors_before == 0;
+    let Some(schema) = gathered.schema else {
+        return Err(Failure { problems: in_order(problems), only_unreachable });
+    };
+
+    let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    let doors = compile_doors(&schema, &methods, &mut problems);
+    warn_of_nothing(&schema, &mut problems);
+    let problems = in_order(problems);
+    if count_errors(&problems) > 0 {
+        return Err(Failure { problems, only_unreachable: false });
+    }
+    let schema = Arc::new(schema);
+    Ok(Prepared { file, schema, methods, doors, warnings: problems })
+}
+
+/// Compiles every protocol for the schema and its policies.
+fn compile_doors(
+    schema: &Schema,
+    methods: &[Resolved],
+    problems: &mut Vec<Problem>,
+) -> Vec<Box<dyn Door>> {
+    let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
+    let policies: Vec<_> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let compiled = PROTOCOLS.iter().filter_map(|protocol| {
+        let Compiled { door, problems: found } = (protocol.compile)(schema, &plans, &policies);
+        problems.extend(found);
+        door
+    });
+    compiled.collect()
+}
+
+fn count_errors(problems: &[Problem]) -> usize {
+    problems.iter().filter(|problem| problem.is_error()).count()
+}
+
+/// The problems in the order of files and lines.
+fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
+    problems.sort_by(|one, other| {
+        let place = |problem: &Problem| (problem.place.file.clone(), problem.place.line);
+        place(one).cmp(&place(other))
+    });
+    problems
+}
+
+fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
+    for (index, listen) in file.listen.iter().enumerate() {
+        let same = |other: &&super::Listen| {
+            other.address == listen.address && listen.address.0.port() != 0
+        };
+        if file.listen[..index].iter().any(|other| same(&other)) {
+            let path = places.original(&join_key(&join_index("listen", index), "address"));
+            let message = format!("`{}` stands here twice", listen.address);
+            problems.push(places.settle(Problem::error(path, message).mend("take one away")));
+        }
+    }
+    for (index, source) in file.schema.iter().enumerate() {
+        if matches!(source, Source::Reflection { refresh: Some(_), .. }) {
+            let path = join_key(&join_index("schema", index), "refresh");
+            let message = "the upstream is asked at start alone for now, not again";
+            problems.push(places.settle(Problem::warning(path, message)));
+        }
+    }
+    if file.admin.is_some() {
+        let message = "the operator's port is not served yet, so nothing listens there";
+        problems.push(places.settle(Problem::warning("admin", message)));
+    }
+    if let Err(error) =
+        crate::observe::subscriber(&file.observe(), false, std::io::sink, std::io::sink)
+    {
+        let error = error.to_string();
+        let (message, mend) = error.split_once("; ").unwrap_or((&error, ""));
+        problems.push(places.settle(Problem::error("log", message).mend(mend)));
+    }
+}
+
+fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
+    if file.upstreams.is_empty() && !places.knows_below("upstreams") {
+        let problem = Problem::error("upstreams", "there is no upstream to call");
+        let mend = "add `upstreams: { NAME: { endpoints: [http://host:port] } }`";
+        problems.push(places.settle(problem.mend(mend)));
+    }
+    for (name, settings) in &file.upstreams {
+        let base = join_key("upstreams", name);
+        // Made for its problems alone; nothing is connected.
+        let Err(found) = Cluster::new(name, settings, 1) else { continue };
+        problems.extend(found.into_iter().map(|mut problem| {
+            problem.place.path = places.original(&join_path(&base, &problem.place.path));
+            places.settle(problem)
+        }));
+    }
+}
+
+fn join_path(base: &str, inside: &str) -> String {
+    if inside.is_empty() { base.to_owned() } else { format!("{base}.{inside}") }
+}
+
+fn warn_of_nothing(schema: &Schema, problems: &mut Vec<Problem>) {
+    if schema.services().is_empty() {
+        let problem = Problem::warning("schema", "the schema has no service, so nothing is served");
+        problems.push(problem.mend("name sources that declare one"));
+    }
+}

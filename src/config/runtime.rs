@@ -1,0 +1,65 @@
+//! The runtime as run: everything that a request meets, compiled and immutable.
+
+use std::{collections::HashMap, sync::Arc};
+
+use http::Request;
+use hyper::body::Incoming;
+
+use super::Prepared;
+use crate::{
+    problem::Problem,
+    protocol::Door,
+    schema::{Method, Schema},
+    stage::Chain,
+    upstream::Cluster,
+};
+
+/// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
+pub struct Runtime {
+    schema: Arc<Schema>,
+    doors: Vec<Box<dyn Door>>,
+    /// By `Method::index`.
+    chains: Vec<Chain>,
+}
+
+impl Runtime {
+    /// Compiles what was prepared, for this many worker threads.
+    ///
+    /// # Errors
+    /// Every problem of upstreams that can't be made: their certificates may have gone since they
+    /// were checked.
+    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
+        let Prepared { file, schema, methods, doors, .. } = prepared;
+        let mut problems = Vec::new();
+        let mut clusters = HashMap::new();
+        for (name, settings) in &file.upstreams {
+            match Cluster::new(name, settings, workers) {
+                Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
+                Err(found) => problems.extend(found),
+            }
+        }
+        let chains = methods.into_iter().filter_map(|resolved| {
+            let cluster = clusters.get(resolved.policy.upstream.as_str())?;
+            Some(Chain::new(resolved.stages, cluster.clone()))
+        });
+        let chains: Vec<_> = chains.collect();
+        if problems.is_empty() { Ok(Self { schema, doors, chains }) } else { Err(problems) }
+    }
+
+    /// The services that are served.
+    pub fn schema(&self) -> &Schema {
+        &self.schema
+    }
+
+    /// The door for this request.
+    pub fn door(&self, request: &Request<Incoming>) -> &dyn Door {
+        let known = self.doors.iter().position(|door| door.knows(request));
+        // The last door knows everything.
+        &*self.doors[known.unwrap_or(self.doors.len() - 1)]
+    }
+
+    /// The stages of a method, and the backend behind them.
+    pub fn chain(&self, method: &Method) -> &Chain {
+        &self.chains[method.index]
+    }
+}

@@ -1,0 +1,157 @@
+//! What a connection is doing, so that one that does nothing for too long can be closed.
+//!
+//! hyper's own header timer also runs between requests; CONTRACT §8 gives a head 10 s but an idle
+//! connection 5 min. So the socket is watched from below: bytes that arrive while no call runs
+//! begin a head, a call that starts ends it.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// What one connection is doing. All of it happens on one thread; the atomics only make it `Sync`.
+pub(super) struct Activity {
+    opened: Instant,
+    calls: AtomicUsize,
+    http2: AtomicBool,
+    /// Milliseconds since `opened`, plus one; zero for "not now".
+    head_since: AtomicU64,
+    idle_since: AtomicU64,
+    blocked_since: AtomicU64,
+}
+
+/// What is to be done with a connection.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Leave it, and look again after this long.
+    Keep(Duration),
+    /// Close it kindly: it is idle.
+    Retire,
+    /// Cut it off: its head, or its peer's reading, takes too long.
+    Cut,
+}
+
+impl Activity {
+    pub(super) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            opened: Instant::now(),
+            calls: AtomicUsize::new(0),
+            http2: AtomicBool::new(false),
+            head_since: AtomicU64::new(1),
+            idle_since: AtomicU64::new(1),
+            blocked_since: AtomicU64::new(0),
+        })
+    }
+
+    fn now(&self) -> u64 {
+        self.opened.elapsed().as_millis() as u64 + 1
+    }
+
+    /// A call begins; it ends when the value is dropped.
+    pub(super) fn begin_call(self: &Arc<Self>) -> CallInProgress {
+        self.calls.fetch_add(1, Relaxed);
+        self.head_since.store(0, Relaxed);
+        CallInProgress(self.clone())
+    }
+
+    /// Decides about the connection.
+    pub(super) fn verdict(&self, head_timeout: Duration, idle_timeout: Duration) -> Verdict {
+        let now = self.now();
+        let left = |since: &AtomicU64, allowed: Duration| {
+            let since = since.load(Relaxed);
+            (since > 0)
+                .then(|| allowed.saturating_sub(Duration::from_millis(now.saturating_sub(since))))
+        };
+        let blocked = left(&self.blocked_since, idle_timeout);
+        if blocked == Some(Duration::ZERO) {
+            return Verdict::Cut;
+        }
+        if self.calls.load(Relaxed) > 0 {
+            return Verdict::Keep(blocked.unwrap_or(idle_timeout).min(head_timeout));
+        }
+        let head = left(&self.head_since, head_timeout).filter(|_| !self.http2.load(Relaxed));
+        if head == Some(Duration::ZERO) {
+            return Verdict::Cut;
+        }
+        let idle = left(&self.idle_since, idle_timeout).unwrap_or(idle_timeout);
+        if idle.is_zero() {
+            return Verdict::Retire;
+        }
+        // A head may begin at any time, and is to be noticed when its own time is over.
+        Verdict::Keep(head.unwrap_or(head_timeout).min(idle))
+    }
+}
+
+/// A call that runs on a connection.
+pub(super) struct CallInProgress(Arc<Activity>);
+
+impl Drop for CallInProgress {
+    fn drop(&mut self) {
+        if self.0.calls.fetch_sub(1, Relaxed) == 1 {
+            self.0.idle_since.store(self.0.now(), Relaxed);
+        }
+    }
+}
+
+impl Activity {
+    /// The first bytes of a connection have come.
+    pub(super) fn note_begin(&self, bytes: &[u8]) {
+        // No HTTP/1 method begins so: it is the preface of HTTP/2 (RFC 9113 §3.4).
+        self.http2.store(bytes.starts_with(b"PRI"), Relaxed);
+    }
+
+    /// Bytes have come; while no call runs, they begin a head.
+    pub(super) fn note_read(&self) {
+        if self.calls.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
+            self.head_since.store(self.now(), Relaxed);
+        }
+    }
+
+    /// A write went well, or waits for the peer to read.
+    pub(super) fn note_write(&self, waits: bool) {
+        match (waits, self.blocked_since.load(Relaxed)) {
+            (true, 0) => self.blocked_since.store(self.now(), Relaxed),
+            (false, since) if since > 0 => self.blocked_since.store(0, Relaxed),
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: Duration = Duration::from_secs(10);
+    const IDLE: Duration = Duration::from_secs(300);
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_without_a_head_is_cut_after_the_head_timeout() {
+        let activity = Activity::new();
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
+        tokio::time::advance(HEAD).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Cut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_between_calls_is_retired_after_the_idle_timeout() {
+        let activity = Activity::new();
+        drop(activity.begin_call());
+        tokio::time::advance(HEAD).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
+        tokio::time::advance(IDLE).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Retire);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_with_a_call_is_kept() {
+        let activity = Activity::new();
+        let _call = activity.begin_call();
+        tokio::time::advance(IDLE * 3).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
+    }
+}

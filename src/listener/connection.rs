@@ -1,0 +1,156 @@
+//! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
+
+use std::{
+    convert::Infallible,
+    net::SocketAddr,
+    pin::{Pin, pin},
+    sync::Arc,
+    task::{self, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use hyper::{body::Incoming, service::service_fn};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::conn::auto,
+};
+use tokio::{net::TcpStream, sync::watch};
+
+use super::{
+    activity::{Activity, CallInProgress, Verdict},
+    socket::Socket,
+};
+use crate::{
+    config::Listen,
+    error::Error,
+    gateway::Gateway,
+    protocol::{
+        Caller, ResponseBody,
+        body::{Streamed, StreamedBody},
+    },
+};
+
+/// What every connection of a worker shares.
+pub(super) struct Context {
+    pub(super) gateway: Arc<Gateway>,
+    pub(super) listen: Listen,
+    pub(super) worker: usize,
+}
+
+/// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
+fn head_buffer(listen: &Listen) -> usize {
+    listen.head_limit().saturating_mul(4).clamp(256 << 10, 16 << 20)
+}
+
+/// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+pub(super) async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    context: &Context,
+    mut draining: watch::Receiver<bool>,
+) {
+    let _ = stream.set_nodelay(true);
+    let listen = &context.listen;
+    let address = peer.ip().to_canonical();
+    let trusted = listen.trusted_proxies.iter().any(|net| net.contains(&address));
+    let caller = Caller::new(Some(peer), "http", context.worker);
+    let caller = Arc::new(caller.trusted(trusted).head_limit(listen.head_limit()));
+    let activity = Activity::new();
+
+    let gateway = &context.gateway;
+    let service = service_fn(|request: Request<Incoming>| {
+        let call = activity.begin_call();
+        let (gateway, caller) = (gateway.clone(), caller.clone());
+        async move {
+            let response = gateway.serve(request, &caller).await;
+            Ok::<_, Infallible>(keep_call(response, call))
+        }
+    });
+    let server = builder(listen);
+    let io = TokioIo::new(Socket::new(stream, activity.clone()));
+    let mut connection = pin!(server.serve_connection(io, service));
+    let mut look = pin!(tokio::time::sleep(listen.head_timeout));
+    let mut drained = false;
+    loop {
+        tokio::select! {
+            biased;
+            ended = connection.as_mut() => {
+                if let Err(error) = ended {
+                    tracing::debug!(%peer, error, "downstream connection ended");
+                }
+                return;
+            }
+            _ = draining.wait_for(|drain| *drain), if !drained => {
+                drained = true;
+                connection.as_mut().graceful_shutdown();
+            }
+            () = look.as_mut() => {
+                let next = match activity.verdict(listen.head_timeout, listen.idle_timeout) {
+                    Verdict::Keep(time) => time,
+                    Verdict::Retire => {
+                        connection.as_mut().graceful_shutdown();
+                        listen.head_timeout
+                    }
+                    Verdict::Cut => return,
+                };
+                look.as_mut().reset(tokio::time::Instant::now() + next);
+            }
+        }
+    }
+}
+
+fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_buf_size(head_buffer(listen));
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(listen.max_streams)
+        .max_header_list_size(head_buffer(listen) as u32)
+        .initial_stream_window_size(1 << 20)
+        .initial_connection_window_size(4 << 20)
+        .max_send_buf_size(256 << 10);
+    builder
+}
+
+/// A response that still has a body to send counts as a call until the body's end.
+fn keep_call(response: Response<ResponseBody>, call: CallInProgress) -> Response<ResponseBody> {
+    response.map(|body| match body {
+        ResponseBody::Stream(inner) => ResponseBody::stream(Busy { inner, _call: call }),
+        whole => whole,
+    })
+}
+
+/// A streamed body and the call that it belongs to.
+struct Busy {
+    inner: Streamed,
+    _call: CallInProgress,
+}
+
+impl Body for Busy {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut task::Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        self.inner.as_mut().poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl StreamedBody for Busy {}

@@ -1,0 +1,162 @@
+//! Finds the binding of a request, and opens the call.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{
+    HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+    request::Parts,
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    binding::{Binding, RequestShape},
+    compile, failure, fault,
+    negotiate::{self, Accepted, Content},
+    request, response,
+    response::RestAnswer,
+};
+use crate::{
+    error::Error,
+    exchange::Exchange,
+    protocol::{
+        Call, Caller, Compiled, Door, MethodPolicy, Opening, ResponseBody, deadline, metadata,
+    },
+    route::{self, Captures, Found, Router},
+    schema::Schema,
+    transcode::Plans,
+};
+
+/// REST, compiled for one schema.
+struct Rest {
+    router: Router,
+    /// By the router's route number.
+    bindings: Vec<Arc<Binding>>,
+    plans: Arc<Plans>,
+}
+
+/// Compiles every rule of the schema into one router.
+pub(super) fn compile(schema: &Schema, plans: &Arc<Plans>, policies: &[MethodPolicy]) -> Compiled {
+    let (bindings, mut problems) = compile::bindings(schema, plans, policies);
+    let (router, conflicts) = compile::router(&bindings);
+    problems.extend(conflicts);
+    let door =
+        router.filter(|_| !problems.iter().any(|problem| problem.is_error())).map(|router| {
+            let bindings = bindings.into_iter().map(|bound| bound.binding).collect();
+            Box::new(Rest { router, bindings, plans: plans.clone() }) as Box<dyn Door>
+        });
+    Compiled { door, problems }
+}
+
+impl Door for Rest {
+    fn name(&self) -> &'static str {
+        super::ENTRY.name
+    }
+
+    fn knows(&self, _: &Request<Incoming>) -> bool {
+        true
+    }
+
+    fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
+        let (head, body) = request.into_parts();
+        let accepted = Accepted::of(&head.headers);
+        let is_head = response::is_head(&head.method);
+        match self.call(head, body, caller, accepted) {
+            Ok(opening) => opening,
+            Err(error) => {
+                let refusal = failure::respond(&error, &self.plans, accepted.problem);
+                Opening::Answered(if is_head { response::strip(refusal) } else { refusal })
+            }
+        }
+    }
+}
+
+impl Rest {
+    fn call(
+        &self,
+        head: Parts,
+        body: Incoming,
+        caller: &Caller,
+        accepted: Accepted,
+    ) -> Result<Opening, Error> {
+        let metadata = metadata::from_request(&head, caller)?;
+        let path = head.uri.path();
+        route::check_path(path).map_err(|error| fault::path_encoding(&error))?;
+        let mut captures = Captures::new();
+        let binding = match self.router.find(&head.method, path, &mut captures) {
+            Found::Route(id) => &self.bindings[id],
+            Found::MethodNotAllowed(allowed) if head.method == Method::OPTIONS => {
+                return Ok(options(allowed.into_header_value()));
+            }
+            Found::MethodNotAllowed(allowed) => {
+                return Err(fault::method_not_allowed(&head, allowed.into_header_value()));
+            }
+            Found::NotFound if head.method == Method::OPTIONS && path == "*" => {
+                return Ok(options(HeaderValue::from_static(EVERY_METHOD)));
+            }
+            Found::NotFound => return Err(fault::not_found(&head)),
+        };
+        let deadline = deadline::stated(&head.headers)?;
+        let content = check_content(binding, &head, &body)?;
+        let content_type = head.headers.get(CONTENT_TYPE);
+        let content_type = content_type.map(|value| Bytes::copy_from_slice(value.as_bytes()));
+        let tail = binding.tail(&captures, head.uri.query());
+        let messages = request::messages(binding, content, content_type, tail, body);
+        Ok(Opening::Call(Box::new(Call {
+            exchange: Exchange {
+                method: binding.method.clone(),
+                metadata,
+                messages,
+                deadline,
+                limits: binding.limits,
+                worker: caller.worker,
+                extensions: http::Extensions::new(),
+                journal: None,
+            },
+            route: binding.template.clone(),
+            answer: Box::new(RestAnswer {
+                binding: binding.clone(),
+                accepted,
+                head: response::is_head(&head.method),
+            }),
+        })))
+    }
+}
+
+/// What `OPTIONS *` tells of the server as a whole (RFC 9110 §9.3.7).
+const EVERY_METHOD: &str = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS";
+
+fn options(allow: HeaderValue) -> Opening {
+    let mut response = Response::new(ResponseBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, allow);
+    Opening::Answered(response)
+}
+
+/// Whether the route takes this kind of body, and one that says it is this long.
+fn check_content(binding: &Binding, head: &Parts, body: &Incoming) -> Result<Content, Error> {
+    negotiate::check_encoding(&head.headers)?;
+    let content = Content::of(&head.headers);
+    let takes = match binding.request {
+        RequestShape::Nothing | RequestShape::RawWhole | RequestShape::RawField(_) => None,
+        _ if binding.method.client_streaming => match content {
+            // A form may be JSON: see `binding`.
+            Content::Json | Content::Lines | Content::Sequence | Content::Form => None,
+            Content::Other => Some("application/json, application/x-ndjson, application/json-seq"),
+        },
+        _ => match content {
+            Content::Json | Content::Form => None,
+            _ => Some("application/json, application/x-www-form-urlencoded"),
+        },
+    };
+    if let Some(takes) = takes {
+        return Err(negotiate::unsupported(&head.headers, &head.method, takes));
+    }
+    let limit = binding.limits.request_message;
+    if !binding.method.client_streaming && body.size_hint().lower() > limit as u64 {
+        return Err(fault::over_limit(limit));
+    }
+    Ok(content)
+}

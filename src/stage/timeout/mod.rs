@@ -1,0 +1,85 @@
+//! `timeout`: how long a call may take.
+//!
+//! ```yaml
+//! services:
+//!   "bookshelf.v1.*": { timeout: 5s }
+//!   "bookshelf.v1.Bookshelf.Archive": { timeout: none }
+//! ```
+//!
+//! The deadline is the least of what the caller asked for and what the policy allows. It is set on
+//! the exchange, so that the backend hears of it, and kept here: for the reply and, if the
+//! reply is a stream, for its last message. When it passes, the call is dropped, which cancels it
+//! upstream.
+
+mod deadline;
+mod settings;
+
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use serde_json::Value;
+use tokio::time::Instant;
+
+pub use settings::Settings;
+
+use super::{Built, Entry, Next, Stage, read_settings};
+use crate::{
+    error::Error,
+    exchange::{Exchange, Reply},
+    schema::Method,
+};
+
+/// How long a unary call may take if neither policy nor caller says: 15 seconds.
+pub const DEFAULT: Duration = Duration::from_secs(15);
+
+/// The stage's line in the table.
+pub(super) const ENTRY: Entry = Entry {
+    name: "timeout",
+    summary: "Ends a call that takes longer than this: a duration such as `5s`, or `none`. \
+              The default is 15s for unary calls and none for streams.",
+    json_schema: |generator| generator.subschema_for::<Settings>(),
+    build,
+};
+
+/// Every method has the stage: a caller may bring a deadline where the policy has none.
+fn build(settings: Option<&Value>, method: &Method) -> Built {
+    let limit = match settings {
+        Some(value) => read_settings::<Settings>(value)?.limit(),
+        None => method.is_unary().then_some(DEFAULT),
+    };
+    Ok(Some(Box::new(Timeout { limit })))
+}
+
+/// The stage at work.
+struct Timeout {
+    limit: Option<Duration>,
+}
+
+impl Timeout {
+    /// The least of the caller's deadline and the policy's.
+    fn deadline(&self, asked: Option<Instant>) -> Option<Instant> {
+        let Some(limit) = self.limit else { return asked };
+        let allowed = Instant::now().checked_add(limit);
+        match (asked, allowed) {
+            (Some(asked), Some(allowed)) => Some(asked.min(allowed)),
+            (asked, allowed) => asked.or(allowed),
+        }
+    }
+}
+
+impl Stage for Timeout {
+    fn call<'a>(
+        &'a self,
+        mut exchange: Exchange,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Reply, Error>> {
+        exchange.deadline = self.deadline(exchange.deadline);
+        match exchange.deadline {
+            None => next.call(exchange),
+            Some(deadline) => Box::pin(deadline::keep(deadline, exchange, next)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,368 @@
+//! One backend as one worker sees it: a lane of connections, made on demand.
+//!
+//! A call takes a [`Slot`], which is a place for one stream on one connection. If all places are
+//! taken, it waits in line, and another connection is dialled if there may be one. The dial is a
+//! task of its own: a caller that leaves while it waits spoils it for nobody. After a failed dial
+//! the lane pauses, and says no at once, until the pause is over.
+
+use std::{
+    collections::VecDeque,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
+    time::Duration,
+};
+
+use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+
+use super::{
+    connection::{self, Connection, Driver, Load},
+    fault::Fault,
+    settings::{Address, Keepalive},
+    tls::Identity,
+};
+
+/// The first pause after a failed dial, and the longest.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Where an endpoint is, and how it is reached.
+pub(super) struct Target {
+    /// Host and port, for logs and the journal.
+    pub(super) name: Arc<str>,
+    pub(super) address: Address,
+    pub(super) tls: Option<Identity>,
+    pub(super) connect_timeout: Duration,
+    pub(super) keepalive: Option<Keepalive>,
+    /// How many connections one lane may have.
+    pub(super) connections: usize,
+}
+
+/// The connections of one worker to one endpoint.
+pub(super) struct Lane {
+    pub(super) target: Arc<Target>,
+    /// Whether anybody waits, to be read without the lock.
+    waiting: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    connections: Vec<Arc<Connection>>,
+    waiters: VecDeque<Waiter>,
+    dialing: bool,
+    pause: Option<Pause>,
+}
+
+/// The time after a failed dial in which no other is made.
+struct Pause {
+    failures: u32,
+    until: Instant,
+    fault: Arc<Fault>,
+}
+
+type Handed = Result<Slot, Arc<Fault>>;
+
+/// What is to be done next for those who wait.
+enum Step {
+    Serve(Waiter, Handed),
+    Dial,
+    Rest,
+}
+
+struct Waiter {
+    sender: oneshot::Sender<Handed>,
+    /// A connection that refused the call; taken all the same if no other is on its way.
+    avoid: Option<Arc<Load>>,
+}
+
+/// A place for one stream. Giving it back lets the next call in.
+pub(super) struct Slot {
+    connection: Arc<Connection>,
+    lane: Arc<Lane>,
+    taken: bool,
+}
+
+impl Lane {
+    /// A lane without connections.
+    pub(super) fn new(target: Arc<Target>) -> Arc<Self> {
+        Arc::new(Self { target, waiting: AtomicBool::new(false), state: Mutex::default() })
+    }
+
+    /// A place that is free now. `avoid` is a connection that refused the call before.
+    pub(super) fn try_acquire(self: &Arc<Self>, avoid: Option<&Arc<Load>>) -> Option<Slot> {
+        let connection = self.lock().take_place(avoid)?;
+        Some(self.slot(connection))
+    }
+
+    /// A place, if need be after a dial or after others have finished.
+    pub(super) async fn acquire(
+        self: &Arc<Self>,
+        avoid: Option<&Arc<Load>>,
+    ) -> Result<Slot, Arc<Fault>> {
+        let (sender, receiver) = oneshot::channel();
+        let dial = {
+            let mut state = self.lock();
+            state.connections.retain(|connection| connection.is_open());
+            state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
+            self.waiting.store(true, SeqCst);
+            avoid.is_some() && state.begin_dial(self.target.connections)
+        };
+        if dial {
+            self.dial();
+        }
+        self.settle();
+        receiver.await.unwrap_or_else(|_| Err(Arc::new(Fault::abandoned())))
+    }
+
+    /// Whether the last dial failed and no connection is there. Then another is dialled, as soon
+    /// as the pause is over, while the caller looks elsewhere.
+    pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
+        let mut state = self.lock();
+        let suspect = state.connections.is_empty() && state.pause.is_some();
+        let dial = suspect && state.begin_dial(self.target.connections);
+        drop(state);
+        if dial {
+            self.dial();
+        }
+        suspect
+    }
+
+    /// How many connections stand in the lane.
+    #[cfg(test)]
+    pub(super) fn connections(&self) -> usize {
+        self.lock().connections.len()
+    }
+
+    /// Whether a call waits for a place.
+    pub(super) fn has_waiters(&self) -> bool {
+        self.waiting.load(SeqCst)
+    }
+
+    /// Takes a connection out that ended or takes no more calls.
+    pub(super) fn remove(self: &Arc<Self>, load: &Arc<Load>) {
+        self.lock().connections.retain(|connection| !Arc::ptr_eq(&connection.load, load));
+        self.settle();
+    }
+
+    /// Looks at all connections again on behalf of those who wait.
+    pub(super) fn review(self: &Arc<Self>, limit_changed: bool) {
+        let lost = {
+            let mut state = self.lock();
+            let before = state.connections.len();
+            state.connections.retain(|connection| connection.is_open());
+            state.connections.len() < before
+        };
+        if lost || limit_changed {
+            self.settle();
+        }
+    }
+
+    /// Serves those who wait, as far as it can be done: with places, with a dial, with a refusal.
+    fn settle(self: &Arc<Self>) {
+        loop {
+            match self.next_step() {
+                Step::Serve(waiter, handed) => {
+                    if let Err(Ok(slot)) = waiter.sender.send(handed) {
+                        slot.give_back_quietly();
+                    }
+                }
+                Step::Dial => return self.dial(),
+                Step::Rest => return,
+            }
+        }
+    }
+
+    fn next_step(self: &Arc<Self>) -> Step {
+        let mut state = self.lock();
+        while state.waiters.front().is_some_and(|waiter| waiter.sender.is_closed()) {
+            state.waiters.pop_front();
+        }
+        let Some(first) = state.waiters.pop_front() else {
+            self.waiting.store(false, SeqCst);
+            return Step::Rest;
+        };
+        let avoid = first.avoid.as_ref().filter(|_| state.dialing);
+        if let Some(connection) = state.take_place(avoid) {
+            return Step::Serve(first, Ok(self.slot(connection)));
+        }
+        match &state.pause {
+            Some(pause) if state.connections.is_empty() && !state.dialing && pause.lasts() => {
+                let fault = pause.fault.clone();
+                return Step::Serve(first, Err(fault));
+            }
+            _ => state.waiters.push_front(first),
+        }
+        if state.begin_dial(self.target.connections) { Step::Dial } else { Step::Rest }
+    }
+
+    /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
+    /// down drops the task on the spot, and the task then tells the lane.
+    fn dial(self: &Arc<Self>) {
+        let dial = Dial { lane: self.clone(), ended: false };
+        if let Ok(runtime) = Handle::try_current() {
+            runtime.spawn(dial.run());
+        }
+    }
+
+    fn dialed(self: &Arc<Self>, result: Result<Arc<Connection>, Fault>) {
+        {
+            let mut state = self.lock();
+            state.dialing = false;
+            match result {
+                Ok(connection) => {
+                    state.pause = None;
+                    state.connections.push(connection);
+                }
+                Err(fault) => {
+                    tracing::warn!(
+                        endpoint = %self.target.name,
+                        reason = fault.reason,
+                        detail = fault.detail,
+                        "upstream connection failed"
+                    );
+                    let failures = state.pause.as_ref().map_or(0, |pause| pause.failures);
+                    state.pause = Some(Pause {
+                        failures: failures.saturating_add(1),
+                        until: Instant::now() + jitter(pause_after(failures)),
+                        fault: Arc::new(fault),
+                    });
+                }
+            }
+        }
+        self.settle();
+    }
+
+    fn slot(self: &Arc<Self>, connection: Arc<Connection>) -> Slot {
+        Slot { connection, lane: self.clone(), taken: true }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Nothing between lock and unlock leaves the state half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Counts a call in on the first connection with room.
+    fn take_place(&self, avoid: Option<&Arc<Load>>) -> Option<Arc<Connection>> {
+        let connection = self.connections.iter().find(|connection| {
+            let load = &connection.load;
+            load.active.load(SeqCst) < load.limit.load(SeqCst)
+                && avoid.is_none_or(|avoid| !Arc::ptr_eq(avoid, load))
+        })?;
+        connection.load.active.fetch_add(1, SeqCst);
+        Some(connection.clone())
+    }
+
+    /// Notes that a dial is under way, if one may be and none is.
+    fn begin_dial(&mut self, most: usize) -> bool {
+        let begin = !self.dialing
+            && self.connections.len() < most
+            && !self.pause.as_ref().is_some_and(Pause::lasts);
+        self.dialing |= begin;
+        begin
+    }
+}
+
+impl Pause {
+    fn lasts(&self) -> bool {
+        Instant::now() < self.until
+    }
+}
+
+/// A dial under way. However it ends, its lane hears of it.
+struct Dial {
+    lane: Arc<Lane>,
+    ended: bool,
+}
+
+impl Dial {
+    async fn run(mut self) {
+        let result = connection::connect(&self.lane.target).await;
+        let result = result.map(|(sender, link)| {
+            let connection = Arc::new(Connection::new(sender));
+            tokio::spawn(Driver::new(link, &connection, &self.lane).run());
+            connection
+        });
+        self.ended = true;
+        self.lane.dialed(result);
+    }
+}
+
+impl Drop for Dial {
+    fn drop(&mut self) {
+        if !self.ended {
+            self.lane.dialed(Err(Fault::abandoned()));
+        }
+    }
+}
+
+impl Slot {
+    /// The connection of the place.
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The endpoint of the place.
+    pub(super) fn target(&self) -> &Arc<Target> {
+        &self.lane.target
+    }
+
+    /// Takes the connection out of its lane: it takes no more calls.
+    pub(super) fn retire(self) {
+        self.lane.remove(&self.connection.load);
+    }
+
+    /// Gives the place back without serving who waits, which the caller is about to do itself.
+    fn give_back_quietly(mut self) {
+        self.connection.load.active.fetch_sub(1, SeqCst);
+        self.taken = false;
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        if !self.taken {
+            return;
+        }
+        // First the place, then the look at who waits; who waits does it the other way round.
+        self.connection.load.active.fetch_sub(1, SeqCst);
+        if self.lane.has_waiters() {
+            self.lane.settle();
+        }
+    }
+}
+
+/// The pause after this many failures before: doubling, up to the longest.
+fn pause_after(failures: u32) -> Duration {
+    let (first, longest) = PAUSES;
+    first.saturating_mul(1 << failures.min(16)).min(longest)
+}
+
+/// Up to a fifth more or less, so that workers and gateways don't return in step.
+fn jitter(pause: Duration) -> Duration {
+    use std::hash::{BuildHasher, RandomState};
+    let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
+    pause.mul_f64(0.8 + 0.4 * random)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest() {
+        let pauses: Vec<_> = (0..8).map(|failures| pause_after(failures).as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
+        assert_eq!(pause_after(u32::MAX), PAUSES.1);
+    }
+
+    #[test]
+    fn jitter_stays_within_a_fifth() {
+        for _ in 0..1000 {
+            let pause = jitter(Duration::from_secs(1));
+            assert!((Duration::from_millis(799)..=Duration::from_millis(1201)).contains(&pause));
+        }
+    }
+}

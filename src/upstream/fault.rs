@@ -1,0 +1,139 @@
+//! What can go wrong with connections and streams, told twice: for downstream, and for the log.
+//!
+//! Downstream learns what happened but no internal address; the error's source has the endpoint
+//! and the cause.
+
+use std::{fmt, sync::Arc};
+
+use h2::Reason;
+
+use crate::error::{Code, Error, Origin};
+
+/// Why an endpoint could not be connected.
+#[derive(Debug)]
+pub(super) struct Fault {
+    /// The stable word for metrics.
+    pub(super) reason: &'static str,
+    /// What downstream may know.
+    pub(super) message: &'static str,
+    /// What the log should know besides.
+    pub(super) detail: String,
+}
+
+impl Fault {
+    pub(super) fn new(
+        reason: &'static str,
+        message: &'static str,
+        detail: impl fmt::Display,
+    ) -> Self {
+        Self { reason, message, detail: detail.to_string() }
+    }
+
+    /// The connection attempt ended without a result: the runtime is going down.
+    pub(super) fn abandoned() -> Self {
+        Self::new("upstream_closing", "the gateway is closing its connections", "dial abandoned")
+    }
+
+    /// The error of a call that found no connection.
+    pub(super) fn to_error(&self, endpoint: &str) -> Error {
+        Error::unavailable(self.reason, self.message)
+            .with_source(format!("{endpoint}: {}", self.detail))
+    }
+}
+
+/// Why an attempt at a call failed.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// The backend surely did not look at the call: it may be tried again.
+    Unprocessed(Error),
+    /// The call is over.
+    Final(Error),
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Final(error)
+    }
+}
+
+/// Judges what `h2` says about a stream.
+///
+/// A stream that ends by a GOAWAY of the peer is one above its last stream id, which the peer
+/// promises not to have processed (RFC 9113 §6.8); REFUSED_STREAM promises the same (§8.7).
+pub(super) fn of_stream(error: h2::Error, endpoint: &Arc<str>) -> Failure {
+    let unprocessed =
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
+    let told = if error.is_reset() {
+        of_reset(error.reason().unwrap_or(Reason::INTERNAL_ERROR), error.is_remote())
+    } else if error.is_go_away() && error.is_remote() {
+        Error::unavailable("upstream_going_away", "the backend is closing its connection")
+    } else if error.is_go_away() {
+        Error::unavailable("upstream_broken_http2", "the backend broke the rules of HTTP/2")
+    } else {
+        Error::unavailable("upstream_lost", "the connection to the backend was lost")
+    };
+    let told = told.with_source(format!("{endpoint}: {error}"));
+    if unprocessed { Failure::Unprocessed(told) } else { Failure::Final(told) }
+}
+
+/// The same for a stream whose messages have begun: it can't be tried again.
+pub(super) fn of_body(error: h2::Error, endpoint: &Arc<str>) -> Error {
+    match of_stream(error, endpoint) {
+        Failure::Unprocessed(error) | Failure::Final(error) => error,
+    }
+}
+
+/// RST_STREAM codes as gRPC maps them ("Errors" in PROTOCOL-HTTP2.md).
+fn of_reset(reason: Reason, remote: bool) -> Error {
+    if !remote {
+        let message = format!("the backend broke the rules of HTTP/2 ({})", reason.description());
+        return Error::new(Code::Internal, "upstream_broken_http2", message)
+            .with_origin(Origin::Upstream);
+    }
+    let (code, message) = match reason {
+        Reason::REFUSED_STREAM => (Code::Unavailable, "the backend refused the call".to_owned()),
+        Reason::CANCEL => (Code::Cancelled, "the backend cancelled the call".to_owned()),
+        Reason::ENHANCE_YOUR_CALM => {
+            (Code::ResourceExhausted, "the backend asks for fewer calls".to_owned())
+        }
+        Reason::INADEQUATE_SECURITY => (
+            Code::PermissionDenied,
+            "the backend finds the connection not secure enough".to_owned(),
+        ),
+        other => (
+            Code::Internal,
+            format!("the backend reset the call with error code {}", u32::from(other)),
+        ),
+    };
+    Error::new(code, "upstream_reset", message).with_origin(Origin::Upstream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn resets_map_as_grpc_says() {
+        for (reason, code) in [
+            (Reason::NO_ERROR, Code::Internal),
+            (Reason::PROTOCOL_ERROR, Code::Internal),
+            (Reason::REFUSED_STREAM, Code::Unavailable),
+            (Reason::CANCEL, Code::Cancelled),
+            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
+            (Reason::from(999), Code::Internal),
+        ] {
+            assert_eq!(of_reset(reason, true).code(), code, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn downstream_reads_no_address() {
+        let fault = Fault::new("upstream_refused", "the backend refused", "10.0.0.1:80 refused");
+        let error = fault.to_error("10.0.0.1:80");
+        assert_eq!(error.code(), Code::Unavailable);
+        assert!(!error.to_string().contains("10.0"));
+        let source = std::error::Error::source(&error).unwrap();
+        assert!(source.to_string().contains("10.0.0.1:80"));
+    }
+}

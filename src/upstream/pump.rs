@@ -1,0 +1,97 @@
+//! The request side of a call whose caller streams: messages go out while the reply comes in.
+//!
+//! It is a task of its own, because the two directions must not wait for each other: a caller
+//! may stop reading before it has said all, and a backend may answer before it has heard all.
+//! It ends with the call.
+
+use std::{
+    future::poll_fn,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use h2::{Reason, SendStream};
+use tokio::{sync::oneshot, task::JoinHandle};
+
+use super::frame::Framed;
+use crate::{error::Error, exchange::Messages};
+
+/// A pump at work; dropping it stops it.
+pub(super) struct Pump {
+    task: JoinHandle<()>,
+    failure: Option<oneshot::Receiver<Error>>,
+}
+
+impl Pump {
+    /// Sends all messages, as fast as the backend takes them, and then ends the stream.
+    pub(super) fn start(messages: Messages, stream: SendStream<Framed>) -> Self {
+        let (sender, receiver) = oneshot::channel();
+        Self { task: tokio::spawn(run(messages, stream, sender)), failure: Some(receiver) }
+    }
+
+    /// The error that the request's messages ended with, if they did.
+    pub(super) fn poll_failure(&mut self, cx: &mut Context<'_>) -> Option<Error> {
+        let outcome = Pin::new(self.failure.as_mut()?).poll(cx);
+        match outcome {
+            Poll::Pending => None,
+            Poll::Ready(outcome) => {
+                self.failure = None;
+                outcome.ok()
+            }
+        }
+    }
+}
+
+impl Drop for Pump {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn run(
+    mut messages: Messages,
+    mut stream: SendStream<Framed>,
+    failure: oneshot::Sender<Error>,
+) {
+    // A stream that the backend ended or reset has no room any more; the reply tells why.
+    while has_room(&mut stream).await {
+        let frame = match messages.next().await {
+            None => {
+                let _ = stream.send_data(Framed::nothing(), true);
+                return;
+            }
+            Some(Ok(message)) => Framed::new(message).ok_or_else(too_large),
+            Some(Err(error)) => Err(error),
+        };
+        match frame {
+            Ok(frame) => {
+                if stream.send_data(frame, false).is_err() {
+                    return;
+                }
+            }
+            Err(error) => {
+                // The error is there before the reset wakes the reply.
+                let _ = failure.send(error);
+                stream.send_reset(Reason::CANCEL);
+                return;
+            }
+        }
+    }
+}
+
+/// Waits until all that was sent before fits the backend's window, and a byte more does.
+async fn has_room(stream: &mut SendStream<Framed>) -> bool {
+    stream.reserve_capacity(1);
+    while stream.capacity() == 0 {
+        match poll_fn(|cx| stream.poll_capacity(cx)).await {
+            Some(Ok(_)) => {}
+            Some(Err(_)) | None => return false,
+        }
+    }
+    true
+}
+
+/// The error of a message whose length four octets can't tell.
+pub(super) fn too_large() -> Error {
+    Error::too_large("a gRPC message can't be larger than 4 GiB")
+}

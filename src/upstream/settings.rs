@@ -1,0 +1,304 @@
+//! What the configuration says about one cluster, and the addresses read out of it.
+//!
+//! Every problem is gathered, so that one run of `transom check` shows all of them.
+
+use std::{path::PathBuf, time::Duration};
+
+use http::{
+    Uri,
+    uri::{Authority, Scheme},
+};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+use crate::problem::Problem;
+
+/// One cluster: who answers, and how they are reached.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Upstream")]
+pub struct Settings {
+    /// The backends, called in turn: `host:port` or `http://host:port` for cleartext HTTP/2,
+    /// `https://host:port` for TLS. A host name is resolved at each connect, and all of its
+    /// addresses are tried.
+    pub endpoints: Vec<String>,
+    /// How TLS endpoints are verified, and what is shown to them.
+    #[serde(default)]
+    pub tls: Option<Tls>,
+    /// How long a connection may take until it is ready for calls: name resolution, TCP, TLS and
+    /// the HTTP/2 settings of the backend; `5s` by default.
+    #[serde(default = "default_connect_timeout", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub connect_timeout: Duration,
+    /// HTTP/2 pings that find dead connections while calls are in flight. Without them the
+    /// kernel finds those to which data can't be delivered for 20 s.
+    #[serde(default)]
+    pub keepalive: Option<Keepalive>,
+    /// At most this many connections for each worker thread and endpoint; 32 by default. A
+    /// further one is opened only when the backend's limit of concurrent streams is reached.
+    #[serde(default = "default_connections")]
+    pub connections: usize,
+}
+
+/// How TLS endpoints are verified, and what is shown to them.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Tls {
+    /// A PEM file with the authorities to trust instead of the system's.
+    #[serde(default)]
+    pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate chain to show to the backend; needs `key`.
+    #[serde(default)]
+    pub certificate: Option<PathBuf>,
+    /// The PEM file with the private key of `certificate`.
+    #[serde(default)]
+    pub key: Option<PathBuf>,
+    /// The name that the backend's certificate has to bear, instead of the endpoint's host.
+    #[serde(default)]
+    pub server_name: Option<String>,
+}
+
+/// HTTP/2 pings.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Keepalive {
+    /// How often a connection with calls in flight is pinged, `30s` for example. Many servers
+    /// close connections that are pinged more often than they like.
+    #[serde(deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub interval: Duration,
+    /// How long the answer may take before the connection counts as dead; `20s` by default.
+    #[serde(default = "default_keepalive_timeout", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            endpoints: Vec::new(),
+            tls: None,
+            connect_timeout: default_connect_timeout(),
+            keepalive: None,
+            connections: default_connections(),
+        }
+    }
+}
+
+fn default_connect_timeout() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn default_keepalive_timeout() -> Duration {
+    Duration::from_secs(20)
+}
+
+fn default_connections() -> usize {
+    32
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text)
+        .map_err(|error| D::Error::custom(format!("`{text}` is no duration like `5s`: {error}")))
+}
+
+/// Where one endpoint is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Address {
+    /// `http` or `https`.
+    pub(super) scheme: Scheme,
+    /// What `:authority` says: host and port as written.
+    pub(super) authority: Authority,
+    /// The host without the brackets of an IPv6 address.
+    pub(super) host: String,
+    /// The port, 80 or 443 if none is written behind a scheme.
+    pub(super) port: u16,
+    /// Where it stands in the settings.
+    pub(super) path: String,
+}
+
+impl Address {
+    /// Whether calls go through TLS.
+    pub(super) fn is_tls(&self) -> bool {
+        self.scheme == Scheme::HTTPS
+    }
+}
+
+impl Settings {
+    /// Checks everything that needs no file and no network, and reads the addresses.
+    pub(super) fn addresses(&self, problems: &mut Vec<Problem>) -> Vec<Address> {
+        if self.endpoints.is_empty() {
+            problems.push(
+                Problem::error("endpoints", "no endpoint is given")
+                    .mend("write at least one, `http://127.0.0.1:50051` for example"),
+            );
+        }
+        let mut addresses = Vec::with_capacity(self.endpoints.len());
+        for (position, text) in self.endpoints.iter().enumerate() {
+            let path = format!("endpoints[{position}]");
+            match parse_address(text) {
+                Ok(address) => addresses.push(Address { path, ..address }),
+                Err((message, mend)) => problems.push(Problem::error(path, message).mend(mend)),
+            }
+        }
+        self.check_tls(&addresses, problems);
+        self.check_numbers(problems);
+        addresses
+    }
+
+    fn check_tls(&self, addresses: &[Address], problems: &mut Vec<Problem>) {
+        let Some(tls) = &self.tls else { return };
+        if !addresses.is_empty() && !addresses.iter().any(Address::is_tls) {
+            problems.push(
+                Problem::error("tls", "no endpoint uses TLS")
+                    .mend("write the endpoint as `https://host:port`, or take `tls` away"),
+            );
+        }
+        if tls.certificate.is_some() != tls.key.is_some() {
+            problems.push(
+                Problem::error("tls", "a client certificate needs both `certificate` and `key`")
+                    .mend("give both or neither"),
+            );
+        }
+    }
+
+    fn check_numbers(&self, problems: &mut Vec<Problem>) {
+        if self.connections == 0 {
+            problems.push(
+                Problem::error("connections", "without a connection no call can be made")
+                    .mend("allow at least 1"),
+            );
+        }
+        let mut positive = |path: &str, duration: Duration| {
+            if duration.is_zero() {
+                problems.push(
+                    Problem::error(path, "the time must not be zero")
+                        .mend("write a duration like `5s`"),
+                );
+            }
+        };
+        positive("connect_timeout", self.connect_timeout);
+        if let Some(keepalive) = &self.keepalive {
+            positive("keepalive.interval", keepalive.interval);
+            positive("keepalive.timeout", keepalive.timeout);
+        }
+    }
+}
+
+type Finding = (String, String);
+
+fn parse_address(text: &str) -> Result<Address, Finding> {
+    let bare = !text.contains("://");
+    let url = if bare { format!("http://{text}") } else { text.to_owned() };
+    let wrong = |message: String| {
+        (message, "write `http://host:port`, `https://host:port` or `host:port`".to_owned())
+    };
+    let uri: Uri =
+        url.parse().map_err(|error| wrong(format!("`{text}` is no address: {error}")))?;
+    let parts = uri.into_parts();
+    let scheme = parts.scheme.unwrap_or(Scheme::HTTP);
+    if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+        return Err(wrong(format!("`{text}` has the scheme `{scheme}`, which is not supported")));
+    }
+    let Some(authority) = parts.authority else {
+        return Err(wrong(format!("`{text}` names no host")));
+    };
+    if authority.as_str().contains('@') {
+        return Err(wrong(format!("`{text}` holds a user name, which gRPC has no use for")));
+    }
+    if parts.path_and_query.is_some_and(|path| path != "/" && path != "") {
+        return Err(wrong(format!("`{text}` holds a path, but gRPC methods stand at the root")));
+    }
+    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
+    if host.is_empty() {
+        return Err(wrong(format!("`{text}` names no host")));
+    }
+    let port = match authority.port_u16() {
+        Some(0) => return Err(wrong(format!("`{text}` has port 0, which nobody listens on"))),
+        Some(port) => port,
+        None if authority.as_str().ends_with(':') || authority.port().is_some() || bare => {
+            return Err(wrong(format!("`{text}` has no port between 1 and 65535")));
+        }
+        None if scheme == Scheme::HTTPS => 443,
+        None => 80,
+    };
+    Ok(Address { scheme, authority, host, port, path: String::new() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn endpoint_without_scheme_is_cleartext() {
+        let address = parse_address("127.0.0.1:50051").unwrap();
+        assert_eq!(address.scheme, Scheme::HTTP);
+        assert_eq!((address.host.as_str(), address.port), ("127.0.0.1", 50051));
+        assert_eq!(address.authority.as_str(), "127.0.0.1:50051");
+    }
+
+    #[test]
+    fn endpoint_with_scheme_knows_its_port() {
+        assert_eq!(parse_address("https://example.com").unwrap().port, 443);
+        assert_eq!(parse_address("http://example.com").unwrap().port, 80);
+        let six = parse_address("http://[::1]:50051").unwrap();
+        assert_eq!((six.host.as_str(), six.port), ("::1", 50051));
+    }
+
+    #[test]
+    fn endpoint_that_is_no_address_is_a_problem() {
+        for text in [
+            "",
+            "localhost",
+            ":50051",
+            "localhost:",
+            "localhost:0",
+            "localhost:99999",
+            "ftp://a:1",
+            "http://user@a:1",
+            "http://a:1/path",
+            "unix:///tmp/socket",
+            "http://",
+            "a b:1",
+        ] {
+            assert!(parse_address(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn settings_read_durations_and_refuse_the_unknown() {
+        let settings: Settings = serde_json::from_str(
+            r#"{"endpoints": ["a:1"], "connect_timeout": "250ms", "keepalive": {"interval": "1m"}}"#,
+        )
+        .unwrap();
+        assert_eq!(settings.connect_timeout, Duration::from_millis(250));
+        assert_eq!(settings.keepalive.unwrap().timeout, Duration::from_secs(20));
+        for text in [
+            r#"{"endpoints": ["a:1"], "connect_timeout": "soon"}"#,
+            r#"{"endpoints": ["a:1"], "nodes": []}"#,
+            "{}",
+        ] {
+            assert!(serde_json::from_str::<Settings>(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_problem_is_told_at_once() {
+        let settings = Settings {
+            endpoints: vec!["ftp://a:1".into(), "b:1".into(), "c".into()],
+            tls: Some(Tls { certificate: Some("c.pem".into()), ..Tls::default() }),
+            connections: 0,
+            connect_timeout: Duration::ZERO,
+            ..Settings::default()
+        };
+        let mut problems = Vec::new();
+        settings.addresses(&mut problems);
+        let paths: Vec<_> = problems.iter().map(|problem| problem.place.path.as_str()).collect();
+        assert_eq!(
+            paths,
+            ["endpoints[0]", "endpoints[2]", "tls", "tls", "connections", "connect_timeout"]
+        );
+        assert!(problems.iter().all(|problem| !problem.mend.is_empty()));
+    }
+}

@@ -1,0 +1,95 @@
+//! Every example is started and called as its README says.
+
+use std::{fs, path::Path};
+
+use transom::cli::demo::bookshelf;
+
+use crate::support::{Gateway, document, http1, rig};
+
+/// The folders below `examples/`.
+fn folders() -> Vec<String> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut folders: Vec<_> = fs::read_dir(examples)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .filter(|entry| entry.path().is_dir())
+        .map(|entry| entry.file_name().into_string().unwrap())
+        .collect();
+    folders.sort();
+    folders
+}
+
+/// An example's configuration with free ports, in a folder of its own.
+async fn start(example: &str) -> (Gateway, tempfile::TempDir) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (_bookshelf, upstream) = rig::start_bookshelf().await;
+    let folder = tempfile::tempdir().unwrap();
+    for entry in fs::read_dir(root.join("examples").join(example)).unwrap() {
+        let entry = entry.unwrap();
+        let copy = folder.path().join(entry.file_name());
+        if entry.file_name() != "transom.yaml" {
+            fs::copy(entry.path(), copy).unwrap();
+            continue;
+        }
+        let text = fs::read_to_string(entry.path()).unwrap();
+        for part in ["127.0.0.1:8080", "127.0.0.1:50051"] {
+            assert!(text.contains(part), "{example} doesn't say `{part}`");
+        }
+        let text = text
+            .replace("127.0.0.1:8080", "127.0.0.1:0")
+            .replace("127.0.0.1:50051", &upstream.to_string())
+            .replace("../..", root.to_str().unwrap());
+        fs::write(copy, text).unwrap();
+    }
+    let gateway = Gateway::run(&["serve", "--config", "transom.yaml"], folder.path()).await;
+    (gateway, folder)
+}
+
+#[tokio::test]
+async fn every_example_starts_and_answers_as_its_readme_says() {
+    for example in folders() {
+        let path = format!("examples/{example}/README.md");
+        let blocks = document::blocks(&path);
+        assert_eq!(blocks[0].text, "transom serve --config transom.yaml\n", "{path}");
+        let (gateway, _folder) = start(&example).await;
+        for block in &blocks[1..] {
+            for command in block.text.lines() {
+                let output = document::run_shell(command, gateway.address, None).await;
+                assert!(
+                    output.contains("letters") || output.contains("hello"),
+                    "{command}: {output}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn every_example_stands_in_the_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = fs::read_to_string(root.join("examples/README.md")).unwrap();
+    assert!(folders().len() >= 5);
+    for example in folders() {
+        assert!(list.contains(&format!("[{example}]({example})")), "{example} is not in the list");
+    }
+}
+
+#[tokio::test]
+async fn example_of_policies_sets_headers_and_limits_the_time() {
+    let (gateway, _folder) = start("headers-and-timeouts").await;
+    let response = http1::request(gateway.address, "GET", "/v1/books", &[], b"").await;
+    assert_eq!(response.header("cache-control"), "no-store");
+    let waited = http1::request(gateway.address, "GET", "/v1/wait/60s", &[], b"").await;
+    waited.refusal(504, 4);
+}
+
+#[test]
+fn descriptor_set_of_the_example_is_the_bookshelfs() {
+    let path =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/descriptor-set/bookshelf.binpb");
+    if std::env::var_os("UPDATE_GOLDEN").is_some() {
+        fs::write(&path, bookshelf::DESCRIPTOR_SET).unwrap();
+    }
+    let same = fs::read(&path).unwrap() == bookshelf::DESCRIPTOR_SET;
+    assert!(same, "the .proto has changed; run the tests with UPDATE_GOLDEN=1");
+}

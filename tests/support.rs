@@ -1,0 +1,25 @@
+//! The rig of the integration tests: a backend, the gateway as a process of its own, and clients
+//! that see every byte.
+
+pub(crate) mod backend;
+pub(crate) mod document;
+pub(crate) mod gateway;
+pub(crate) mod http1;
+pub(crate) mod http2;
+pub(crate) mod response;
+pub(crate) mod rig;
+
+use std::time::Duration;
+
+pub(crate) use self::{gateway::Gateway, response::Response, rig::Rig};
+
+/// The longest that anything in a test may take; far above what it takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits for something that has to come.
+pub(crate) async fn within<T>(what: &str, future: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(PATIENCE, future).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {PATIENCE:?} for {what}"),
+    }
+}

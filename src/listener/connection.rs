@@ -6,6 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{self, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -42,6 +43,12 @@ pub(super) struct Context {
 /// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
 const HEAD_BUFFER: usize = 256 << 10;
 
+/// How many headers a request may have; each costs hyper a little in every request.
+const HEADERS: usize = 256;
+
+/// How long after its beginning a connection may have its first request, although we drain.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -69,7 +76,8 @@ pub(super) async fn serve(
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
     let mut look = pin!(tokio::time::sleep(options.head_timeout));
-    let mut drained = false;
+    let mut leave = pin!(told_to_leave(&mut draining, &activity));
+    let mut leaving = false;
     loop {
         tokio::select! {
             biased;
@@ -79,8 +87,8 @@ pub(super) async fn serve(
                 }
                 return;
             }
-            _ = draining.wait_for(|drain| *drain), if !drained => {
-                drained = true;
+            () = leave.as_mut(), if !leaving => {
+                leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
             () = look.as_mut() => {
@@ -98,9 +106,23 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits for the drain. A peer that the drain meets between its connect and its first request has
+/// the time to say it.
+async fn told_to_leave(draining: &mut watch::Receiver<bool>, activity: &Activity) {
+    let _ = draining.wait_for(|drain| *drain).await;
+    if let Some(grace) = activity.youth(GRACE) {
+        tokio::time::sleep(grace).await;
+    }
+}
+
 fn builder(options: &Options) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(HEAD_BUFFER);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(None)
+        .max_headers(HEADERS)
+        .max_buf_size(HEAD_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())

@@ -4,8 +4,10 @@
 //! sockets; a connection lives and dies on the worker that accepted it, with that worker's own
 //! upstream connections, so that a call never crosses threads.
 
+mod accept;
 mod activity;
 mod connection;
+mod refusal;
 mod socket;
 
 use std::{
@@ -17,9 +19,9 @@ use std::{
 };
 
 use ipnet::IpNet;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
-use self::connection::Context;
+use self::{accept::Acceptor, connection::Context};
 use crate::gateway::Gateway;
 
 /// What a server listens on, and how.
@@ -144,7 +146,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(4096)?;
+    socket.listen(accept::BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -156,73 +158,19 @@ fn run_worker(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        let places = Arc::new(Semaphore::new(context.options.connections));
-        let context = Arc::new(context);
         // A connection holds a clone; all are gone when the channel closes.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
+        let acceptor = Acceptor::new(context, draining, alive);
         let mut accepting = Vec::new();
         for socket in sockets {
             let socket = tokio::net::TcpListener::from_std(socket)?;
-            accepting.push(tokio::spawn(accept(
-                socket,
-                context.clone(),
-                places.clone(),
-                draining.clone(),
-                alive.clone(),
-            )));
+            accepting.push(tokio::spawn(acceptor.clone().run(socket)));
         }
-        drop(alive);
+        drop(acceptor);
         for task in accepting {
             let _ = task.await;
         }
         all_gone.recv().await;
         Ok(())
     })
-}
-
-async fn accept(
-    socket: tokio::net::TcpListener,
-    context: Arc<Context>,
-    places: Arc<Semaphore>,
-    mut draining: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
-    loop {
-        // Without a free place nothing is accepted: the kernel's backlog holds the peers back.
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
-            _ = draining.wait_for(|drain| *drain) => return,
-        };
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            _ = draining.wait_for(|drain| *drain) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let (context, draining) = (context.clone(), draining.clone());
-                let alive = alive.clone();
-                tokio::spawn(async move {
-                    connection::serve(stream, peer, &context, draining).await;
-                    drop((place, alive));
-                });
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                // Out of file descriptors or memory: what is open goes on, and closing makes room.
-                tracing::warn!(%error, "can't accept connections for now");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// Whether accepting failed for a peer that is gone already, which is no concern of others.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
 }

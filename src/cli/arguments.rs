@@ -111,7 +111,7 @@ impl Arguments {
         loaded.file.listen.clear();
         for text in &self.listen {
             match text.parse::<Address>() {
-                Ok(address) => loaded.file.listen.push(Listen { address }),
+                Ok(address) => loaded.file.listen.push(Listen::at(address)),
                 Err(error) => {
                     let (message, mend) = error.split_once("; ").unwrap_or((&error, ""));
                     loaded.problems.push(Problem::error("--listen", message).mend(mend));

@@ -7,9 +7,9 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Arguments, DONE, FAILED, prepare_or_report, summary::Summary, write};
 use crate::{
-    config::{File, Prepared, Runtime},
+    config::{Prepared, Runtime},
     gateway::Gateway,
-    listener::{Options, Server},
+    listener::Server,
     observe,
 };
 
@@ -55,9 +55,9 @@ impl Serve {
 /// What kept it from serving: a sentence for the operator.
 pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[SocketAddr])) -> Result<(), String> {
     observe::init(&prepared.file.observe()).map_err(|error| error.to_string())?;
-    let options = options(&prepared.file);
+    let (listeners, workers) = (prepared.file.listeners(), prepared.file.worker_count());
     let patience = prepared.file.drain_timeout();
-    let runtime = Runtime::build(prepared, options.workers).map_err(|problems| {
+    let runtime = Runtime::build(prepared, workers).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         problems.join("\n")
     })?;
@@ -66,7 +66,8 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[SocketAddr])) -> Re
     control.block_on(async {
         let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
         let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
-        let server = Server::start(gateway, &options).map_err(|error| error.to_string())?;
+        let server =
+            Server::start(gateway, &listeners, workers).map_err(|error| error.to_string())?;
         ready(server.addresses());
         let signal = stop.asked().await;
         tracing::info!(signal, patience = ?patience, "draining");
@@ -80,10 +81,6 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[SocketAddr])) -> Re
         }
         Ok(())
     })
-}
-
-fn options(file: &File) -> Options {
-    Options { addresses: file.addresses(), workers: file.worker_count(), ..Options::default() }
 }
 
 /// The signals that ask the program to stop.

@@ -5,7 +5,7 @@ use std::{ffi::OsString, fs, net::TcpListener, path::PathBuf};
 use tempfile::TempDir;
 
 use super::{Arguments, DONE, FAILED, MISUSED, demo::bookshelf, run};
-use crate::config::{File, Loaded};
+use crate::config::{File, Listen, Loaded};
 
 struct Ran {
     code: u8,
@@ -198,6 +198,6 @@ access_log: true
         ..Arguments::default()
     };
     let loaded = with_file.load();
-    assert_eq!(loaded.file.addresses(), ["127.0.0.1:9".parse().unwrap()]);
+    assert_eq!(loaded.file.listeners(), [Listen::at("127.0.0.1:9".parse().unwrap())]);
     assert_eq!(loaded.file.worker_count(), 3);
 }

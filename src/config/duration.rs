@@ -4,6 +4,11 @@ use std::{fmt, time::Duration};
 
 use serde::{Deserializer, de};
 
+/// Reads one, for `#[serde(deserialize_with)]`.
+pub(super) fn read<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    deserializer.deserialize_str(DurationReader)
+}
+
 /// Reads one that may be left out, for `#[serde(deserialize_with)]`.
 pub(super) fn read_optional<'de, D: Deserializer<'de>>(
     deserializer: D,

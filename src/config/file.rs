@@ -28,7 +28,7 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{Address, Places, document, duration, policy::Written, read};
+use super::{Address, Listen, Places, document, duration, policy::Written, read};
 use crate::{observe, problem::Problem, upstream};
 
 /// All that can be configured.
@@ -65,14 +65,6 @@ pub struct File {
     pub log_format: observe::LogFormat,
     /// Whether each request gets a line of JSON on standard output.
     pub access_log: bool,
-}
-
-/// One listening socket.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Listen {
-    /// Where it listens.
-    pub address: Address,
 }
 
 /// The operator's port.
@@ -242,12 +234,11 @@ impl File {
         }
     }
 
-    /// Where to listen.
-    pub fn addresses(&self) -> Vec<std::net::SocketAddr> {
-        const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8080);
+    /// Where to listen, and how.
+    pub fn listeners(&self) -> Vec<Listen> {
         match self.listen.as_slice() {
-            [] => vec![DEFAULT.into()],
-            listen => listen.iter().map(|listen| listen.address.0).collect(),
+            [] => vec![Listen::at(Address(([127, 0, 0, 1], 8080).into()))],
+            listen => listen.to_vec(),
         }
     }
 

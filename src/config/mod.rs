@@ -16,6 +16,7 @@ mod duration;
 mod file;
 mod json_schema;
 mod limits;
+mod listen;
 mod merge;
 mod places;
 mod policy;
@@ -33,9 +34,10 @@ mod wording;
 
 pub use self::{
     address::Address,
-    file::{Admin, File, Listen, Loaded, Source},
+    file::{Admin, File, Loaded, Source},
     json_schema::json_schema,
     limits::Limits,
+    listen::Listen,
     places::Places,
     policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},

@@ -118,7 +118,9 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
 
 fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     for (index, listen) in file.listen.iter().enumerate() {
-        let same = |other: &&super::Listen| **other == *listen && listen.address.0.port() != 0;
+        let same = |other: &&super::Listen| {
+            other.address == listen.address && listen.address.0.port() != 0
+        };
         if file.listen[..index].iter().any(|other| same(&other)) {
             let path = places.original(&join_key(&join_index("listen", index), "address"));
             let message = format!("`{}` stands here twice", listen.address);

@@ -17,7 +17,7 @@ use super::connection::{self, Context};
 /// How many connections the kernel keeps for us until we take them.
 pub(super) const BACKLOG: i32 = 4096;
 
-/// Takes one worker's connections.
+/// Takes the connections of one listening socket on one worker.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     context: Arc<Context>,
@@ -34,7 +34,7 @@ impl Acceptor {
         draining: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) -> Self {
-        let places = Arc::new(Semaphore::new(context.options.connections));
+        let places = Arc::new(Semaphore::new(context.listen.max_connections));
         Self { context: Arc::new(context), places, draining, alive }
     }
 

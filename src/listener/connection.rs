@@ -20,11 +20,11 @@ use hyper_util::{
 use tokio::{net::TcpStream, sync::watch};
 
 use super::{
-    Options,
     activity::{Activity, CallInProgress, Verdict},
     socket::Socket,
 };
 use crate::{
+    config::Listen,
     error::Error,
     gateway::Gateway,
     protocol::{
@@ -36,12 +36,14 @@ use crate::{
 /// What every connection of a worker shares.
 pub(super) struct Context {
     pub(super) gateway: Arc<Gateway>,
-    pub(super) options: Options,
+    pub(super) listen: Listen,
     pub(super) worker: usize,
 }
 
 /// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
-const HEAD_BUFFER: usize = 256 << 10;
+fn head_buffer(listen: &Listen) -> usize {
+    listen.head_limit().saturating_mul(4).clamp(256 << 10, 16 << 20)
+}
 
 /// How many headers a request may have; each costs hyper a little in every request.
 const HEADERS: usize = 256;
@@ -57,10 +59,11 @@ pub(super) async fn serve(
     mut draining: watch::Receiver<bool>,
 ) {
     let _ = stream.set_nodelay(true);
-    let options = &context.options;
+    let listen = &context.listen;
     let address = peer.ip().to_canonical();
-    let trusted = options.trusted_proxies.iter().any(|net| net.contains(&address));
-    let caller = Arc::new(Caller::new(Some(peer), "http", context.worker).trusted(trusted));
+    let trusted = listen.trusted_proxies.iter().any(|net| net.contains(&address));
+    let caller = Caller::new(Some(peer), "http", context.worker);
+    let caller = Arc::new(caller.trusted(trusted).head_limit(listen.head_limit()));
     let activity = Activity::new();
 
     let gateway = &context.gateway;
@@ -72,10 +75,10 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(keep_call(response, call))
         }
     });
-    let server = builder(options);
+    let server = builder(listen);
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
-    let mut look = pin!(tokio::time::sleep(options.head_timeout));
+    let mut look = pin!(tokio::time::sleep(listen.head_timeout));
     let mut leave = pin!(told_to_leave(&mut draining, &activity));
     let mut leaving = false;
     loop {
@@ -92,11 +95,11 @@ pub(super) async fn serve(
                 connection.as_mut().graceful_shutdown();
             }
             () = look.as_mut() => {
-                let next = match activity.verdict(options.head_timeout, options.idle_timeout) {
+                let next = match activity.verdict(listen.head_timeout, listen.idle_timeout) {
                     Verdict::Keep(time) => time,
                     Verdict::Retire => {
                         connection.as_mut().graceful_shutdown();
-                        options.head_timeout
+                        listen.head_timeout
                     }
                     Verdict::Cut => return,
                 };
@@ -115,19 +118,19 @@ async fn told_to_leave(draining: &mut watch::Receiver<bool>, activity: &Activity
     }
 }
 
-fn builder(options: &Options) -> auto::Builder<TokioExecutor> {
+fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
         .max_headers(HEADERS)
-        .max_buf_size(HEAD_BUFFER);
+        .max_buf_size(head_buffer(listen));
     builder
         .http2()
         .timer(TokioTimer::new())
-        .max_concurrent_streams(options.streams)
-        .max_header_list_size(HEAD_BUFFER as u32)
+        .max_concurrent_streams(listen.max_streams)
+        .max_header_list_size(head_buffer(listen) as u32)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
         .max_send_buf_size(256 << 10);

@@ -18,44 +18,10 @@ use std::{
     time::Duration,
 };
 
-use ipnet::IpNet;
 use tokio::sync::{mpsc, watch};
 
 use self::{accept::Acceptor, connection::Context};
-use crate::gateway::Gateway;
-
-/// What a server listens on, and how.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The addresses; port 0 takes a free one.
-    pub addresses: Vec<SocketAddr>,
-    /// Peers whose `x-forwarded-*` headers are believed.
-    pub trusted_proxies: Vec<IpNet>,
-    /// The number of worker threads, at least 1.
-    pub workers: usize,
-    /// How long a request's head may take to arrive.
-    pub head_timeout: Duration,
-    /// How long a connection may be idle.
-    pub idle_timeout: Duration,
-    /// How many connections a worker serves at once.
-    pub connections: usize,
-    /// How many streams an HTTP/2 connection may have open.
-    pub streams: u32,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            addresses: Vec::new(),
-            trusted_proxies: Vec::new(),
-            workers: thread::available_parallelism().map_or(1, usize::from),
-            head_timeout: Duration::from_secs(10),
-            idle_timeout: Duration::from_secs(300),
-            connections: 10_000,
-            streams: 100,
-        }
-    }
-}
+use crate::{config::Listen, gateway::Gateway};
 
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
 pub struct Server {
@@ -96,32 +62,31 @@ impl Server {
     ///
     /// # Errors
     /// The first address that can't be listened on.
-    pub fn start(gateway: Arc<Gateway>, options: &Options) -> Result<Self, BindError> {
+    pub fn start(
+        gateway: Arc<Gateway>,
+        listeners: &[Listen],
+        workers: usize,
+    ) -> Result<Self, BindError> {
         let mut addresses = Vec::new();
         let mut sockets = Vec::new();
-        for &address in &options.addresses {
+        for listen in listeners {
+            let address = listen.address.0;
             let failed = |source| BindError { address, source };
             let socket = bind(address).map_err(failed)?;
             addresses.push(socket.local_addr().map_err(failed)?);
-            sockets.push(socket);
+            sockets.push((socket, listen));
         }
         let (drain, draining) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
-        for worker in 0..options.workers.max(1) {
-            let sockets: io::Result<Vec<_>> = sockets.iter().map(TcpListener::try_clone).collect();
-            let failed = |source| BindError { address: addresses[0], source };
-            let sockets = sockets.map_err(failed)?;
-            let context = Context { gateway: gateway.clone(), options: options.clone(), worker };
-            let (draining, running) = (draining.clone(), running.clone());
-            thread::Builder::new()
-                .name(format!("worker-{worker}"))
-                .spawn(move || {
-                    if let Err(error) = run_worker(sockets, context, draining) {
-                        tracing::error!(worker, %error, "worker can't run");
-                    }
-                    drop(running);
-                })
-                .map_err(failed)?;
+        for worker in 0..workers.max(1) {
+            let mut doors = Vec::new();
+            for (socket, listen) in &sockets {
+                let failed = |source| BindError { address: listen.address.0, source };
+                let socket = socket.try_clone().map_err(failed)?;
+                let (gateway, listen) = (gateway.clone(), Listen::clone(listen));
+                doors.push((socket, Context { gateway, listen, worker }));
+            }
+            spawn_worker(worker, doors, draining.clone(), running.clone())?;
         }
         Ok(Self { addresses, drain, ended })
     }
@@ -150,23 +115,39 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+fn spawn_worker(
+    worker: usize,
+    doors: Vec<(TcpListener, Context)>,
+    draining: watch::Receiver<bool>,
+    running: mpsc::Sender<()>,
+) -> Result<(), BindError> {
+    let address = doors.first().map_or(([0; 4], 0).into(), |(_, door)| door.listen.address.0);
+    let run = move || {
+        if let Err(error) = run_worker(doors, draining) {
+            tracing::error!(worker, %error, "worker can't run");
+        }
+        drop(running);
+    };
+    let spawned = thread::Builder::new().name(format!("worker-{worker}")).spawn(run);
+    spawned.map(drop).map_err(|source| BindError { address, source })
+}
+
 /// One worker's life: accept until the drain begins, then wait for its connections.
 fn run_worker(
-    sockets: Vec<TcpListener>,
-    context: Context,
+    doors: Vec<(TcpListener, Context)>,
     draining: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         // A connection holds a clone; all are gone when the channel closes.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
-        let acceptor = Acceptor::new(context, draining, alive);
         let mut accepting = Vec::new();
-        for socket in sockets {
+        for (socket, context) in doors {
             let socket = tokio::net::TcpListener::from_std(socket)?;
-            accepting.push(tokio::spawn(acceptor.clone().run(socket)));
+            let acceptor = Acceptor::new(context, draining.clone(), alive.clone());
+            accepting.push(tokio::spawn(acceptor.run(socket)));
         }
-        drop(acceptor);
+        drop(alive);
         for task in accepting {
             let _ = task.await;
         }

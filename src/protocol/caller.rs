@@ -18,6 +18,8 @@ pub struct Caller {
     pub forwarded_for: Option<HeaderValue>,
     /// Whether the peer is a proxy whose own forwarding headers are believed.
     pub trusted: bool,
+    /// What a request head may take, in bytes: path, query, header names and values.
+    pub head_limit: usize,
 }
 
 impl Caller {
@@ -25,7 +27,13 @@ impl Caller {
     pub fn new(peer: Option<SocketAddr>, scheme: &'static str, worker: usize) -> Self {
         let forwarded_for =
             peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
-        Self { peer, scheme, worker, forwarded_for, trusted: false }
+        Self { peer, scheme, worker, forwarded_for, trusted: false, head_limit: 64 << 10 }
+    }
+
+    /// Sets another limit than 64 KiB for request heads.
+    pub fn head_limit(mut self, bytes: usize) -> Self {
+        self.head_limit = bytes;
+        self
     }
 
     /// Believes the peer's own forwarding headers, or not.

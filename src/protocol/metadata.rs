@@ -23,16 +23,13 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 
-/// What a request head may take, in bytes: request line, names and values (CONTRACT: 64 KiB).
-pub const HEAD_LIMIT: usize = 64 << 10;
-
 /// Makes the metadata that a backend sees of a request's head.
 ///
 /// # Errors
 /// INVALID_ARGUMENT for a `-bin` header that isn't base64, and for a `Host` that is missing, given
-/// twice or malformed; RESOURCE_EXHAUSTED (431) for a head over [`HEAD_LIMIT`].
+/// twice or malformed; RESOURCE_EXHAUSTED (431) for a head over the caller's limit.
 pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
-    check_size(head)?;
+    check_size(head, caller.head_limit)?;
     let host = host(head)?;
     let mut metadata = Metadata::with_capacity(head.headers.len() + 3);
     let is_listed = |name| head.headers.get_all(CONNECTION).iter().any(|one| lists(one, name));
@@ -53,18 +50,18 @@ pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
     Ok(metadata)
 }
 
-/// Refuses a head over [`HEAD_LIMIT`].
-fn check_size(head: &Parts) -> Result<(), Error> {
+/// Refuses a head over the limit.
+fn check_size(head: &Parts, limit: usize) -> Result<(), Error> {
     // The limit is far away for nearly all: a name and a value are at most a few kilobytes.
     let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let size = head
         .headers
         .iter()
         .fold(path, |size, (name, value)| size + name.as_str().len() + value.len() + 4);
-    if size <= HEAD_LIMIT {
+    if size <= limit {
         return Ok(());
     }
-    let message = format!("the request's head has {size} bytes; at most {HEAD_LIMIT} are taken");
+    let message = format!("the request's head has {size} bytes; at most {limit} are taken");
     Err(Error::new(crate::error::Code::ResourceExhausted, "head_too_large", message)
         .with_origin(crate::error::Origin::Downstream)
         .with_http(http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
@@ -331,7 +328,7 @@ mod tests {
 
     #[test]
     fn head_over_the_limit_is_431() {
-        let request = Request::get("/").header("x-long", "a".repeat(HEAD_LIMIT));
+        let request = Request::get("/").header("x-long", "a".repeat(caller().head_limit));
         let error = from_request(&request.body(()).unwrap().into_parts().0, &caller()).unwrap_err();
         assert_eq!(error.http_status(), 431);
     }

@@ -8,6 +8,11 @@
 
 /// Bytes that a run of [`Buffer::copy_plain`] looks at together.
 const STEP: usize = 16;
+/// From so many bytes on it pays to search first and copy then, with wider registers.
+const LONG: usize = 128;
+const BLOCK: usize = 8192;
+/// What the wide registers take together.
+const WIDE: usize = 64;
 
 /// Output bytes: a `Vec<u8>` with the writes that a transcoder makes.
 #[derive(Default)]
@@ -107,6 +112,72 @@ impl Buffer {
         self.bytes.extend_from_slice(bytes);
     }
 
+    /// Appends a slice that is mostly no longer than 32 bytes: without a call.
+    #[inline(always)]
+    pub(super) fn short(&mut self, bytes: &[u8]) {
+        let length = bytes.len();
+        if length > 32 {
+            return self.slice(bytes);
+        }
+        self.ensure(32);
+        let at = self.bytes.len();
+        // SAFETY: there is room for 32 bytes, and each piece copied lies within the slice: its
+        // first bytes and its last, which overlap.
+        unsafe {
+            let (from, to) = (bytes.as_ptr(), self.bytes.as_mut_ptr().add(at));
+            if length >= 16 {
+                copy::<16>(from, to);
+                copy::<16>(from.add(length - 16), to.add(length - 16));
+            } else if length >= 8 {
+                copy::<8>(from, to);
+                copy::<8>(from.add(length - 8), to.add(length - 8));
+            } else if length >= 4 {
+                copy::<4>(from, to);
+                copy::<4>(from.add(length - 4), to.add(length - 4));
+            } else {
+                for index in 0..length {
+                    to.add(index).write(from.add(index).read());
+                }
+            }
+            self.bytes.set_len(at + length);
+        }
+    }
+
+    /// Appends a number in decimal digits.
+    #[inline(always)]
+    pub(super) fn decimal(&mut self, value: u64) {
+        if value < 10 {
+            self.push(b'0' + value as u8);
+        } else if value < 100_000_000 {
+            let digits = eight_digits(value);
+            let zeros = digits.trailing_zeros() / 8;
+            self.fixed(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+        } else {
+            self.long_decimal(value);
+        }
+    }
+
+    #[inline]
+    fn long_decimal(&mut self, value: u64) {
+        const EIGHT: u64 = 100_000_000;
+        let (upper, low) = (value / EIGHT, value % EIGHT);
+        let low = (eight_digits(low) | ZEROS).to_le_bytes();
+        if upper < EIGHT {
+            self.decimal(upper);
+            return self.fixed(&low, 8);
+        }
+        // At most 20 digits: up to four, and twice eight that don't wait for each other.
+        let (top, middle) = (upper / EIGHT, upper % EIGHT);
+        let middle = (eight_digits(middle) | ZEROS).to_le_bytes();
+        let digits = eight_digits(top);
+        let zeros = digits.trailing_zeros() / 8;
+        self.fixed(&((digits | ZEROS) >> (8 * zeros)).to_le_bytes(), 8 - zeros as usize);
+        let mut both = [0; 16];
+        both[..8].copy_from_slice(&middle);
+        both[8..].copy_from_slice(&low);
+        self.fixed(&both, 16);
+    }
+
     /// Appends a base 128 varint.
     #[inline(always)]
     pub(super) fn varint(&mut self, value: u64) {
@@ -142,6 +213,9 @@ impl Buffer {
         if from >= end {
             return Run { stop: from.min(end), ascii: true };
         }
+        if end - from >= LONG {
+            return self.copy_long(input, from, end);
+        }
         self.ensure(end - from + STEP);
         let mut at = from;
         let mut out = self.bytes.len();
@@ -173,6 +247,147 @@ impl Buffer {
         unsafe { self.bytes.set_len(out) };
         Run { stop: at, ascii: high == 0 }
     }
+
+    /// The same for long texts, with wider registers where the processor has them.
+    #[inline(never)]
+    fn copy_long(&mut self, input: &[u8], from: usize, end: usize) -> Run {
+        let mut run = Run { stop: from, ascii: true };
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            // By blocks, so that no more room is made than there is text.
+            while end - run.stop >= WIDE {
+                let block = end.min(run.stop + BLOCK);
+                self.ensure(BLOCK + WIDE);
+                let start = self.bytes.len();
+                // SAFETY: the processor has AVX2, and there is room for the block.
+                let next = unsafe {
+                    let to = self.bytes.as_mut_ptr().add(start);
+                    copy_wide(&input[..block], run.stop, to)
+                };
+                let copied = next.stop - run.stop;
+                // SAFETY: so many bytes have been written.
+                unsafe { self.bytes.set_len(start + copied) };
+                run = Run { stop: next.stop, ascii: run.ascii && next.ascii };
+                if copied == 0 || block - next.stop >= WIDE {
+                    break;
+                }
+            }
+        }
+        let mut rest = Run { stop: run.stop, ascii: true };
+        // What is left is short, or has a special byte near.
+        while rest.stop < end {
+            let part = end.min(rest.stop + LONG - 1);
+            let next = self.copy_plain(input, rest.stop, part);
+            rest = Run { stop: next.stop, ascii: rest.ascii && next.ascii };
+            if next.stop < part {
+                break;
+            }
+        }
+        Run { stop: rest.stop, ascii: run.ascii && rest.ascii }
+    }
+
+    /// Appends the length, in one byte, and the text of a JSON string that is short, ASCII and
+    /// without escapes; `from` is behind its opening quote. Gives the number of bytes, or nothing
+    /// and appends nothing if the string is another kind or the input nearly ends.
+    #[inline(always)]
+    pub(super) fn short_string(&mut self, input: &[u8], from: usize) -> Option<usize> {
+        const STEPS: usize = 7;
+        self.ensure(1 + (STEPS + 1) * STEP);
+        let start = self.bytes.len();
+        for step in 0..STEPS {
+            let chunk: &[u8; STEP] = input.get(from + step * STEP..)?.first_chunk()?;
+            let (special, non_ascii) = classify(chunk);
+            // SAFETY: there is room for all steps and the byte of the length before them.
+            unsafe {
+                let to = self.bytes.as_mut_ptr().add(start + 1 + step * STEP);
+                to.cast::<[u8; STEP]>().write_unaligned(*chunk);
+            }
+            // The lowest special byte is lower than the lowest that isn't ASCII, if all is well.
+            let stop = special.trailing_zeros() as usize;
+            if non_ascii & ((1 << stop) - 1) != 0 {
+                return None;
+            }
+            if stop < STEP {
+                if chunk[stop] != b'"' {
+                    return None;
+                }
+                let length = step * STEP + stop;
+                // SAFETY: the text is written, and the length is written here, before it.
+                unsafe {
+                    self.bytes.as_mut_ptr().add(start).write(length as u8);
+                    self.bytes.set_len(start + 1 + length);
+                }
+                return Some(length);
+            }
+        }
+        None
+    }
+
+    /// Appends `input[from..end]` between quotes if it is at most 32 bytes, ASCII and without
+    /// need of escapes; otherwise appends nothing and gives false.
+    #[inline(always)]
+    pub(super) fn short_quoted(&mut self, input: &[u8], from: usize, end: usize) -> bool {
+        let length = end - from;
+        let Some(chunk) = input.get(from..).and_then(|rest| rest.first_chunk::<{ 2 * STEP }>())
+        else {
+            return false;
+        };
+        if length > 2 * STEP {
+            return false;
+        }
+        let (low, high): (&[u8; STEP], &[u8; STEP]) =
+            match (chunk.first_chunk(), chunk.last_chunk()) {
+                (Some(low), Some(high)) => (low, high),
+                _ => return false,
+            };
+        let (mut special, mut non_ascii) = classify(low);
+        special &= 0xffff;
+        if length > STEP {
+            let (more, above) = classify(high);
+            special |= more << STEP;
+            non_ascii |= above << STEP;
+        }
+        let inside = ((1u64 << length) - 1) as u32;
+        if (special | non_ascii) & inside != 0 {
+            return false;
+        }
+        self.ensure(2 * STEP + 2);
+        let start = self.bytes.len();
+        // SAFETY: there is room for both quotes and 32 bytes between; the closing quote comes last
+        // and the length covers what is written.
+        unsafe {
+            let to = self.bytes.as_mut_ptr().add(start);
+            to.write(b'"');
+            to.add(1).cast::<[u8; 2 * STEP]>().write_unaligned(*chunk);
+            to.add(1 + length).write(b'"');
+            self.bytes.set_len(start + 2 + length);
+        }
+        true
+    }
+}
+
+/// Copies N bytes that need no alignment.
+///
+/// # Safety
+/// Both pointers are good for N bytes.
+#[inline(always)]
+unsafe fn copy<const N: usize>(from: *const u8, to: *mut u8) {
+    // SAFETY: as the caller says.
+    unsafe { to.cast::<[u8; N]>().write_unaligned(from.cast::<[u8; N]>().read_unaligned()) }
+}
+
+/// `00000000`.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// The digits of a number below 10^8, a byte each, the first in the lowest byte: fours, then
+/// pairs, then single digits, all lanes in one multiplication.
+#[inline(always)]
+fn eight_digits(value: u64) -> u64 {
+    let fours = (value / 10_000) | ((value % 10_000) << 32);
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
+    let pairs = hundreds | (fours - hundreds * 100) << 16;
+    let tens = ((pairs * 103) >> 10) & 0x000f_000f_000f_000f;
+    tens | (pairs - tens * 10) << 8
 }
 
 /// Where in `input` from `at` on the first `"`, `\`, control character stands (its end, if
@@ -240,6 +455,44 @@ fn find_special_avx2(input: &[u8], mut at: usize) -> Run {
     Run { stop: rest.stop, ascii: rest.ascii && _mm256_movemask_epi8(high) == 0 }
 }
 
+/// Copies 64 bytes at a time as long as all are plain; stops before those that aren't, and before
+/// the last that are fewer.
+///
+/// # Safety
+/// There must be room for `input.len() - at` bytes at `to`.
+#[cfg(target_arch = "x86_64")]
+#[target_feature(enable = "avx2")]
+unsafe fn copy_wide(input: &[u8], at: usize, to: *mut u8) -> Run {
+    use std::arch::x86_64::*;
+    let quote = _mm256_set1_epi8(b'"' as i8);
+    let backslash = _mm256_set1_epi8(b'\\' as i8);
+    let control = _mm256_set1_epi8(0x1f);
+    let mut high = _mm256_setzero_si256();
+    let special = |chunk: __m256i| {
+        let marks =
+            _mm256_or_si256(_mm256_cmpeq_epi8(chunk, quote), _mm256_cmpeq_epi8(chunk, backslash));
+        _mm256_or_si256(marks, _mm256_cmpeq_epi8(_mm256_min_epu8(chunk, control), chunk))
+    };
+    let mut done = 0;
+    while at + done + WIDE <= input.len() {
+        // SAFETY: the slice holds 64 bytes from here on, and there is room for as many.
+        unsafe {
+            let from = input.as_ptr().add(at + done);
+            let (low, up) =
+                (_mm256_loadu_si256(from.cast()), _mm256_loadu_si256(from.add(32).cast()));
+            if _mm256_movemask_epi8(_mm256_or_si256(special(low), special(up))) != 0 {
+                break;
+            }
+            let to = to.add(done);
+            _mm256_storeu_si256(to.cast(), low);
+            _mm256_storeu_si256(to.add(32).cast(), up);
+            high = _mm256_or_si256(high, _mm256_or_si256(low, up));
+        }
+        done += WIDE;
+    }
+    Run { stop: at + done, ascii: _mm256_movemask_epi8(high) == 0 }
+}
+
 /// A bit a byte: which aren't plain string bytes (bit 16 is always set), and which are 0x80 and above.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
@@ -277,8 +530,8 @@ mod tests {
     #[test]
     fn plain_run_stops_at_every_special_byte_wherever_it_stands() {
         for special in [b'"', b'\\', 0, 0x1f, b'\n'] {
-            for length in 0..150 {
-                for at in 0..length {
+            for length in (0..150).chain([BLOCK - 1, BLOCK, BLOCK + 70]) {
+                for at in (0..length).rev().take(150) {
                     let mut input = vec![b'x'; length];
                     input[at] = special;
                     let mut buffer = Buffer::new(vec![1, 2]);
@@ -304,6 +557,59 @@ mod tests {
         }
         let found = find_special(&input, 3);
         assert_eq!((found.stop, found.ascii), (100, false));
+    }
+
+    #[test]
+    fn short_strings_are_taken_whole_or_not_at_all() {
+        for length in 0..140 {
+            for (at, special) in
+                (0..length).flat_map(|at| [(at, b'x'), (at, b'\\'), (at, 0xc3), (at, b'\n')])
+            {
+                let mut input = vec![b'x'; length];
+                input[at] = special;
+                let plain = special == b'x';
+                let mut buffer = Buffer::new(vec![9]);
+                let padded = [&input[..], &b"\"more and more and more and more"[..]].concat();
+                let taken = buffer.short_string(&padded, 0);
+                assert_eq!(taken, (plain && length < 112).then_some(length), "{length}");
+                let expected = taken.map_or(vec![9], |_| [&[9, length as u8], &input[..]].concat());
+                assert_eq!(buffer.into_bytes(), expected);
+                let mut buffer = Buffer::new(vec![9]);
+                let taken = buffer.short_quoted(&padded, 0, length);
+                assert_eq!(taken, plain && length <= 32, "{length}");
+                let quoted = [&b"\x09\""[..], &input, b"\""].concat();
+                assert_eq!(buffer.into_bytes(), if taken { quoted } else { vec![9] });
+            }
+        }
+        assert_eq!(Buffer::default().short_string(b"ab\"", 0), None);
+        assert_eq!(Buffer::default().short_string(b"", 5), None);
+        assert!(!Buffer::default().short_quoted(b"ab", 0, 2));
+    }
+
+    #[test]
+    fn decimals_are_all_digits() {
+        let check = |value: u64| {
+            let mut buffer = Buffer::default();
+            buffer.decimal(value);
+            assert_eq!(buffer.as_slice(), value.to_string().as_bytes());
+        };
+        (0..200_000).for_each(check);
+        (0..100_000_000).step_by(9_973).for_each(check);
+        for power in 0..20 {
+            let power = 10u64.pow(power);
+            [power - 1, power, power + 1, power.wrapping_mul(9)].into_iter().for_each(check);
+        }
+        (0..64).for_each(|shift| check(u64::MAX >> shift));
+    }
+
+    #[test]
+    fn short_slices_of_all_lengths_are_copied() {
+        let input: Vec<u8> = (0..100).collect();
+        for length in 0..100 {
+            let mut buffer = Buffer::new(vec![9]);
+            buffer.short(&input[..length]);
+            assert_eq!(buffer.as_slice()[1..], input[..length]);
+        }
     }
 
     #[test]

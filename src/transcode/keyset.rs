@@ -5,7 +5,7 @@
 
 use std::{hash::BuildHasher, sync::LazyLock};
 
-use hashbrown::HashTable;
+use hashbrown::{HashTable, hash_table::Entry};
 
 /// Keys by their place in a buffer that the caller holds, or by value.
 #[derive(Default)]
@@ -17,6 +17,7 @@ pub(super) struct KeySet {
 #[derive(Clone, Copy)]
 struct Seen {
     hash: u64,
+    /// Of a text where it starts and how long it is; of a number its bits.
     start: u32,
     len: u32,
 }
@@ -31,24 +32,25 @@ impl KeySet {
     #[inline]
     pub(super) fn insert_text(&mut self, buffer: &[u8], start: usize, end: usize) -> Option<usize> {
         let text = buffer.get(start..end).unwrap_or_default();
-        let hash = SEED.hash_one(text);
-        self.insert(Seen { hash, start: start as u32, len: text.len() as u32 }, buffer)
+        let key = Seen { hash: SEED.hash_one(text), start: start as u32, len: text.len() as u32 };
+        self.insert(key, |seen| {
+            let start = seen.start as usize;
+            seen.hash == key.hash && buffer.get(start..start + seen.len as usize) == Some(text)
+        })
     }
 
     /// Adds a key that is a number; texts and numbers never share a set.
     #[inline]
     pub(super) fn insert_number(&mut self, value: u64) -> Option<usize> {
-        self.insert(Seen { hash: value, start: 0, len: 0 }, &[])
+        let (start, len) = (value as u32, (value >> 32) as u32);
+        let key = Seen { hash: SEED.hash_one(value), start, len };
+        self.insert(key, |seen| seen.start == start && seen.len == len)
     }
 
-    #[inline]
-    fn insert(&mut self, key: Seen, buffer: &[u8]) -> Option<usize> {
-        let text = |seen: &Seen| {
-            let start = seen.start as usize;
-            buffer.get(start..start + seen.len as usize).unwrap_or_default()
-        };
-        let same = |seen: &Seen| seen.hash == key.hash && text(seen) == text(&key);
-        if self.keys.len() < FEW {
+    #[inline(always)]
+    fn insert(&mut self, key: Seen, same: impl Fn(&Seen) -> bool) -> Option<usize> {
+        let place = self.keys.len();
+        if place < FEW {
             if let Some(place) = self.keys.iter().position(same) {
                 return Some(place);
             }
@@ -56,16 +58,16 @@ impl KeySet {
             if self.table.is_empty() {
                 self.build_table();
             }
-            if let Some(&place) =
-                self.table.find(spread(key.hash), |&place| same(&self.keys[place as usize]))
-            {
-                return Some(place as usize);
-            }
             let keys = &self.keys;
-            let place = keys.len() as u32;
-            self.table.insert_unique(spread(key.hash), place, |&place| {
-                keys.get(place as usize).map_or(0, |seen| spread(seen.hash))
-            });
+            let found = self.table.entry(
+                key.hash,
+                |&place| keys.get(place as usize).is_some_and(&same),
+                |&place| keys.get(place as usize).map_or(0, |seen| seen.hash),
+            );
+            match found {
+                Entry::Occupied(entry) => return Some(*entry.get() as usize),
+                Entry::Vacant(entry) => drop(entry.insert(place as u32)),
+            }
         }
         self.keys.push(key);
         None
@@ -75,8 +77,8 @@ impl KeySet {
     fn build_table(&mut self) {
         let keys = &self.keys;
         for place in 0..keys.len() as u32 {
-            let rehash = |&place: &u32| spread(keys[place as usize].hash);
-            self.table.insert_unique(rehash(&place), place, rehash);
+            let hash = |&place: &u32| keys[place as usize].hash;
+            self.table.insert_unique(hash(&place), place, hash);
         }
     }
 
@@ -93,11 +95,6 @@ impl KeySet {
         }
         self.keys.clear();
     }
-}
-
-/// Numbers are their own hash until here.
-fn spread(hash: u64) -> u64 {
-    SEED.hash_one(hash)
 }
 
 #[cfg(test)]

@@ -20,7 +20,10 @@ use h2::{
     client::{Builder, ResponseFuture, SendRequest},
 };
 use http::Request;
-use tokio::time::{Instant, Sleep, sleep, timeout_at};
+use tokio::{
+    io::BufReader,
+    time::{Instant, Sleep, sleep, timeout_at},
+};
 
 use super::{
     endpoint::{Lane, Target},
@@ -31,7 +34,11 @@ use super::{
 };
 
 /// How much of one reply may be under way or unread.
-const STREAM_WINDOW: u32 = 2 << 20;
+const STREAM_WINDOW: u32 = 512 << 10;
+
+/// How much is read at once. `h2` itself asks for 8 KiB at a time, which costs a large reply eight
+/// times the system calls.
+const READ_BUFFER: usize = 64 << 10;
 
 /// Above what the streams of a connection can hold unread together, so that slow readers stall
 /// their own calls and no others.
@@ -50,7 +57,7 @@ const REMEMBERED_RESETS: usize = 1024;
 const UNTOLD: usize = usize::MAX - 1;
 
 /// What `h2` drives for us.
-pub(super) type Link = h2::client::Connection<Socket, Framed>;
+pub(super) type Link = h2::client::Connection<BufReader<Socket>, Framed>;
 
 /// A live connection, as its lane holds it.
 pub(super) struct Connection {
@@ -137,7 +144,7 @@ async fn handshake(socket: Socket) -> Result<(SendRequest<Framed>, Link), Fault>
         .max_local_error_reset_streams(None)
         .data_frame_budget(usize::MAX)
         .initial_max_send_streams(UNTOLD)
-        .handshake(socket);
+        .handshake(BufReader::with_capacity(READ_BUFFER, socket));
     let (sender, mut link) = handshake.await.map_err(handshake_fault)?;
     poll_fn(|cx| match Pin::new(&mut link).poll(cx) {
         Poll::Ready(Ok(())) => Poll::Ready(Err(closed_early("end of stream"))),

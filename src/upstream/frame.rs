@@ -68,8 +68,19 @@ impl Buf for Framed {
 }
 
 /// Finds the messages in what a backend sends, piece by piece.
+///
+/// ```
+/// # use transom::upstream::frame::FrameReader;
+/// let mut reader = FrameReader::new(100);
+/// reader.push(b"\0\0\0\0\x05he"[..].into());
+/// assert_eq!(reader.next_message()?, None);
+/// reader.push(b"llo"[..].into());
+/// assert_eq!(reader.next_message()?.as_deref(), Some(&b"hello"[..]));
+/// assert!(reader.is_between_messages());
+/// # Ok::<(), transom::error::Error>(())
+/// ```
 #[derive(Debug)]
-pub(super) struct FrameReader {
+pub struct FrameReader {
     limit: usize,
     piece: Bytes,
     prefix: [u8; PREFIX],
@@ -86,18 +97,22 @@ struct Partial {
 
 impl FrameReader {
     /// A reader that refuses messages of more than `limit` bytes.
-    pub(super) fn new(limit: usize) -> Self {
+    pub fn new(limit: usize) -> Self {
         Self { limit, piece: Bytes::new(), prefix: [0; PREFIX], have: 0, partial: None }
     }
 
     /// Takes the next piece; the one before has been used up, as [`Self::next_message`] gave `None`.
-    pub(super) fn push(&mut self, piece: Bytes) {
+    pub fn push(&mut self, piece: Bytes) {
         debug_assert!(self.piece.is_empty());
         self.piece = piece;
     }
 
     /// The next whole message, or `None` if another piece is needed.
-    pub(super) fn next_message(&mut self) -> Result<Option<Bytes>, Error> {
+    ///
+    /// # Errors
+    /// A frame is compressed, is none at all, or is longer than the limit. After an error the
+    /// reader is of no use.
+    pub fn next_message(&mut self) -> Result<Option<Bytes>, Error> {
         if self.partial.is_none() {
             let Some(length) = self.read_prefix()? else { return Ok(None) };
             if self.piece.len() >= length {
@@ -110,7 +125,7 @@ impl FrameReader {
     }
 
     /// Whether no message has begun that is not yet whole.
-    pub(super) fn is_between_messages(&self) -> bool {
+    pub fn is_between_messages(&self) -> bool {
         self.have == 0 && self.partial.is_none() && self.piece.is_empty()
     }
 

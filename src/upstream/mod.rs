@@ -15,7 +15,7 @@ mod cluster;
 mod connection;
 mod endpoint;
 mod fault;
-mod frame;
+pub mod frame;
 mod pump;
 pub mod reflection;
 mod reply;

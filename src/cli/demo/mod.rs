@@ -46,7 +46,7 @@ impl Demo {
         if self.listen.is_none() && is_taken(DEFAULT_LISTEN) {
             let message = format!("{DEFAULT_LISTEN} is taken; a free port is used instead\n");
             write(err, &message, DONE);
-            loaded.file.listen = vec![Listen { address: Address(([127, 0, 0, 1], 0).into()) }];
+            loaded.file.listen = vec![Listen::at(Address(([127, 0, 0, 1], 0).into()))];
         }
         let prepared = match prepare_or_report(loaded, err) {
             Ok(prepared) => prepared,

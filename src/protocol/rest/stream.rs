@@ -29,6 +29,8 @@ pub(super) struct StreamBody {
     messages: Messages,
     /// Whether a message has been written.
     started: bool,
+    /// What the write before took, in bytes, and some more.
+    usual: usize,
     state: State,
     /// The late error that was written into the stream.
     told: Option<Refusal>,
@@ -55,8 +57,8 @@ impl StreamBody {
         messages: Messages,
     ) -> Result<Self, Error> {
         let (begun, state) = (Vec::new(), State::Running);
-        let (started, told) = (false, None);
-        let mut stream = Self { binding, framing, begun, messages, started, state, told };
+        let (started, usual, told) = (false, 0, None);
+        let mut stream = Self { binding, framing, begun, messages, started, usual, state, told };
         if let Some(first) = first {
             let mut begun = Vec::with_capacity(first.len() * 3 + 64);
             stream.append(first, &mut begun)?;
@@ -128,7 +130,8 @@ impl Body for StreamBody {
             match this.messages.poll_message(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     if out.capacity() == 0 {
-                        out.reserve(message.len() * 3 + 64);
+                        // Where many messages are ready, one allocation holds them all.
+                        out.reserve(this.usual.max(message.len() * 3 + 64));
                     }
                     if let Err(error) = this.append(&message, &mut out) {
                         this.fail(error, &mut out);
@@ -141,6 +144,7 @@ impl Body for StreamBody {
             }
         }
         if !out.is_empty() {
+            this.usual = out.len() + out.len() / 8;
             return Poll::Ready(Some(Ok(Frame::data(out.into()))));
         }
         match &mut this.state {

@@ -310,10 +310,14 @@ impl<'a> Reader<'a> {
             return Err(Stop::too_large(key_at));
         }
         if self.token() == b'n' && !self.takes_null(field) {
-            return self.word("null");
+            self.word("null")?;
+            return self.check_absent(plan, field);
         }
         if field.oneof == NONE {
-            return self.field_value(field).map(|_| ());
+            return match self.field_value(field)? {
+                Wrote::Dropped => self.check_absent(plan, field),
+                Wrote::Value | Wrote::Default => Ok(()),
+            };
         }
         if self.marked(frame, field.oneof) {
             let oneof = &plan.oneofs[field.oneof as usize - plan.fields.len()];
@@ -410,12 +414,25 @@ impl<'a> Reader<'a> {
     fn check_required(&mut self, plan: &MessagePlan, frame: &mut Frame) -> Step<()> {
         match plan.required.iter().find(|bit| !self.marked(frame, **bit)) {
             Some(&missing) => {
-                let name = &plan.fields[missing as usize].name;
                 self.pos -= 1;
-                Err(self.fail(format!("the required field \"{name}\" of {} is missing", plan.name)))
+                Err(self.missing(plan, &plan.fields[missing as usize]))
             }
             None => Ok(()),
         }
+    }
+
+    /// A field that was named and has no value all the same: `null`, or a name that was dropped.
+    #[cold]
+    fn check_absent(&mut self, plan: &MessagePlan, field: &FieldPlan) -> Step<()> {
+        if plan.required.contains(&field.index) {
+            return Err(self.missing(plan, field));
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn missing(&self, plan: &MessagePlan, field: &FieldPlan) -> Stop {
+        self.fail(format!("the required field \"{}\" of {} is missing", field.name, plan.name))
     }
 }
 

@@ -179,9 +179,7 @@ impl<'a> Reader<'a> {
     pub(super) fn double(&mut self) -> Step<f64> {
         let at = self.pos;
         if matches!(self.token(), b'-' | b'0'..=b'9') {
-            let text = self.bare_number()?;
-            return number::double(text)
-                .ok_or_else(|| Stop::at(at, "the number does not fit a double"));
+            return self.bare_double();
         }
         match self.named_float()? {
             Some(value) => Ok(value),
@@ -190,6 +188,19 @@ impl<'a> Reader<'a> {
                 number::double(&text)
                     .ok_or_else(|| Stop::at(at, "the number does not fit a double"))
             }
+        }
+    }
+
+    /// A double that stands without quotes.
+    #[inline]
+    pub(super) fn bare_double(&mut self) -> Step<f64> {
+        match number::read_double(self.input, self.pos) {
+            Ok((Some(value), end)) => {
+                self.pos = end;
+                Ok(value)
+            }
+            Ok((None, _)) => Err(self.fail("the number does not fit a double")),
+            Err(at) => Err(Stop::at(at, "malformed number")),
         }
     }
 

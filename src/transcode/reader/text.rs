@@ -11,6 +11,10 @@ use crate::transcode::{
 
 /// A string of up to so many bytes needs one byte of length, and is copied before its end is known.
 const SHORT: usize = 112;
+/// In so many bytes the end is looked for before anything is copied; a string that is longer is
+/// copied by blocks while they are in the nearest cache, and its length takes `USUAL` bytes.
+const WINDOW: usize = 1 << 14;
+const USUAL: usize = 3;
 
 impl<'a> Reader<'a> {
     /// Writes a string's length and bytes; gives the number of bytes.
@@ -20,10 +24,21 @@ impl<'a> Reader<'a> {
             return Err(self.unexpected("a string"));
         }
         let start = self.pos + 1;
+        if let Some(length) = self.out.short_string(self.input, start) {
+            self.pos = start + length + 1;
+            return Ok(length);
+        }
+        self.other_string(start)
+    }
+
+    /// The same, for strings that are not ASCII or near the end of the document.
+    #[inline(never)]
+    fn other_string(&mut self, start: usize) -> Step<usize> {
         let at = self.out.len();
         self.out.push(0);
         let run = self.out.copy_plain(self.input, start, start + SHORT);
-        if self.input.get(run.stop) == Some(&b'"') && run.ascii {
+        if self.input.get(run.stop) == Some(&b'"') {
+            check_utf8(&self.input[start..run.stop], run, start)?;
             let length = run.stop - start;
             self.out.patch(at, length as u8);
             self.pos = run.stop + 1;
@@ -33,10 +48,22 @@ impl<'a> Reader<'a> {
         self.long_string(start)
     }
 
-    /// The same, for strings that are long, not ASCII, or have escapes.
+    /// The same, for strings that are long or have escapes.
     #[inline(never)]
     fn long_string(&mut self, start: usize) -> Step<usize> {
-        let run = find_special(self.input, start);
+        let window = &self.input[..self.input.len().min(start + WINDOW)];
+        let mut run = find_special(window, start);
+        if run.stop == window.len() && window.len() < self.input.len() {
+            let at = self.out.len();
+            self.out.slice(&[0; USUAL]);
+            run = self.out.copy_plain(self.input, start, self.input.len());
+            if self.input.get(run.stop) == Some(&b'"') {
+                check_utf8(&self.input[start..run.stop], run, start)?;
+                self.pos = run.stop + 1;
+                return Ok(self.set_length(at, USUAL));
+            }
+            self.out.truncate(at);
+        }
         if self.input.get(run.stop) == Some(&b'"') {
             let text = &self.input[start..run.stop];
             check_utf8(text, run, start)?;
@@ -51,17 +78,25 @@ impl<'a> Reader<'a> {
         self.out.slice(&[0; 10][..bound]);
         unescape(self.input, start, end, &mut self.out)?;
         self.pos = end + 1;
-        // Escapes shrink, so the length may need fewer bytes than were kept.
-        let body = at + bound;
+        Ok(self.set_length(at, bound))
+    }
+
+    /// Writes the length of all behind the `kept` bytes at `at` there, and moves it if the length
+    /// takes more or fewer bytes. Gives the length.
+    fn set_length(&mut self, at: usize, kept: usize) -> usize {
+        let body = at + kept;
         let length = self.out.len() - body;
         let mut prefix = Buffer::default();
         prefix.varint(length as u64);
         let size = prefix.len();
         let bytes = self.out.vec();
-        bytes.copy_within(body.., at + size);
+        if size != kept {
+            bytes.resize(body + length + size, 0);
+            bytes.copy_within(body..body + length, at + size);
+            bytes.truncate(at + size + length);
+        }
         bytes[at..at + size].copy_from_slice(prefix.as_slice());
-        bytes.truncate(at + size + length);
-        Ok(length)
+        length
     }
 
     /// Where the string ends that has its first special byte at `at`.

@@ -3,7 +3,6 @@
 use super::{Reader, Wrote};
 use crate::transcode::{
     error::{Step, Stop},
-    number,
     plan::{MessagePlan, Shape},
     time,
 };
@@ -108,10 +107,7 @@ impl<'a> Reader<'a> {
                 self.word("false")
             }
             b'-' | b'0'..=b'9' => {
-                let at = self.pos;
-                let value = number::double(self.bare_number()?);
-                let value =
-                    value.ok_or_else(|| Stop::at(at, "the number does not fit a double"))?;
+                let value = self.bare_double()?;
                 self.out.push(0x11);
                 self.out.fixed(&value.to_le_bytes(), 8);
                 Ok(())

@@ -74,22 +74,27 @@ fn output_is_bounded_both_ways() {
     assert_eq!(out.len(), 1 + 20_002);
 }
 
-/// Best of a few runs, in nanoseconds.
+/// The least CPU time of a few runs, in nanoseconds: what other threads do does not count.
 fn cost(mut run: impl FnMut()) -> f64 {
-    (0..5)
+    let now = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
+    };
+    (0..7)
         .map(|_| {
-            let start = std::time::Instant::now();
+            let start = now();
             run();
-            start.elapsed().as_nanos() as f64
+            now() - start
         })
         .fold(f64::INFINITY, f64::min)
 }
 
-/// Sixteen times the input must cost less than 64 times: quadratic would be 256.
+/// Sixteen times the input must cost less than a hundred times: quadratic would be 256, and caches
+/// that are too small for the larger input a few times 16.
 fn assert_linear(what: &str, make: impl Fn(usize) -> Vec<u8>, run: impl Fn(&[u8])) {
     let (small, large) = (make(1_000), make(16_000));
     let ratio = cost(|| run(&large)) / cost(|| run(&small));
-    assert!(ratio < 64.0, "{what}: {ratio:.0} times the cost for 16 times the input");
+    assert!(ratio < 100.0, "{what}: {ratio:.0} times the cost for 16 times the input");
 }
 
 #[test]

@@ -276,6 +276,24 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
 }
 
 #[test]
+fn a_required_field_is_missing_if_it_is_null_or_dropped() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        enum E { A = 1; }
+        message M { required int32 id = 1; required E e = 2; optional int32 n = 3; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    assert!(to_wire(&plan, r#"{"id":1,"e":"A","n":null}"#).is_ok());
+    let ignore = Settings { unknown_fields: UnknownFields::Ignore, ..Settings::default() };
+    for (json, name) in [(r#"{"id":null,"e":"A"}"#, "id"), (r#"{"id":1,"e":"NOBODY"}"#, "e")] {
+        let mut out = Vec::new();
+        let error = json_to_wire(&plan, &ignore, usize::MAX, json.as_bytes(), &mut out);
+        let expected = format!("the required field \"{name}\" of t.M is missing");
+        assert_eq!(error.unwrap_err().message, expected);
+    }
+}
+
+#[test]
 fn status_details_are_decoded_or_base64() {
     let (_, plans) = test_plans();
     let mut out = Vec::new();
@@ -292,4 +310,61 @@ fn status_details_are_decoded_or_base64() {
         r#"{"@type":"x/test.Spot","depth":4}]}"#
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+#[test]
+fn doubles_are_the_shortest_that_read_back() {
+    let plan = book();
+    let field = plan.field("price").unwrap();
+    let write = |value: f64| {
+        let wire = [&[0x29][..], &value.to_le_bytes()].concat();
+        let mut out = Vec::new();
+        wire_field_to_json(&plan, field, &Settings::default(), 100, &wire, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    for (value, expected) in [
+        (12.7, "12.7"),
+        (-0.05, "-0.05"),
+        (0.001, "0.001"),
+        (-0.0, "-0.0"),
+        (1e11, "100000000000"),
+        (999_999_999_999.999, "999999999999.999"),
+        (0.0001, "0.0001"),
+        (0.1 + 0.2, "0.30000000000000004"),
+        (1e300, "1e+300"),
+    ] {
+        assert_eq!(write(value), expected);
+    }
+    let mut state = 88172645463325252u64;
+    for _ in 0..50_000 {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        let value =
+            (state >> 20) as f64 / [1.0, 10.0, 100.0, 1000.0, 10_000.0, 3.0][(state % 6) as usize];
+        let text = write(value);
+        assert_eq!(text.parse::<f64>().unwrap().to_bits(), value.to_bits());
+        assert!(text.len() <= format!("{value}").len(), "{text} {value}");
+    }
+}
+
+#[test]
+fn varints_of_all_lengths_are_read_wherever_they_end() {
+    let plan = book();
+    for shift in 0..64 {
+        for value in [1u64 << shift, (1 << shift) - 1, !0 >> shift] {
+            let mut wire = vec![0xa0, 0x02]; // large = 36
+            prost::encoding::encode_varint(value, &mut wire);
+            let expected =
+                if value == 0 { "{}".to_owned() } else { format!(r#"{{"large":"{value}"}}"#) };
+            assert_eq!(to_json(&plan, &wire).unwrap(), expected);
+            // Longer than it needs to be, as some writers have it, and with others behind.
+            if wire.len() < 12 {
+                *wire.last_mut().unwrap() |= 0x80;
+                wire.push(0);
+            }
+            wire.extend([0xfa, 0x3e, 0]);
+            assert_eq!(to_json(&plan, &wire).unwrap(), expected);
+        }
+    }
 }

@@ -149,7 +149,7 @@ impl<'a> Writer<'a> {
                 self.out.push(b'"');
             }
             Kind::Uint32 | Kind::Uint64 | Kind::Fixed32 | Kind::Fixed64 => {
-                self.quoted_integer(bits)
+                self.quoted_natural(bits)
             }
             _ => self.quoted_integer(bits as i64),
         }

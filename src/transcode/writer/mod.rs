@@ -45,6 +45,8 @@ pub(super) struct Writer<'a> {
     emit_defaults: EmitDefaults,
     /// How long the output may become.
     limit: usize,
+    /// How many more doubles are tried as short ones.
+    short_doubles: u8,
     /// Whether this is the second try, with an index a message.
     indexed: bool,
     /// Whether fields that the plan doesn't know are kept in the index.
@@ -114,6 +116,7 @@ impl<'a> Writer<'a> {
             key: usize::from(settings.proto_names),
             enums_as_numbers: settings.enums_as_numbers,
             emit_defaults: settings.emit_defaults,
+            short_doubles: scalar::SHORT_DOUBLES,
             indexed: false,
             keep_unknown: false,
             raw_any: false,

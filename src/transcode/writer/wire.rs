@@ -21,6 +21,36 @@ impl Writer<'_> {
     #[inline]
     fn long_varint(&mut self, end: usize) -> Step<u64> {
         let bytes = &self.input[..end.min(self.input.len())];
+        let Some(chunk) = bytes.get(self.pos..).and_then(|rest| rest.first_chunk()) else {
+            return self.varint_by_bytes(end);
+        };
+        let chunk = u64::from_le_bytes(*chunk);
+        let stops = !chunk & 0x8080_8080_8080_8080;
+        if stops != 0 {
+            // The lowest clear top bit ends it; what is above belongs to others.
+            let own = stops ^ (stops - 1);
+            self.pos += stops.trailing_zeros() as usize / 8 + 1;
+            return Ok(gather_sevens(chunk & own));
+        }
+        let low = gather_sevens(chunk);
+        let (ninth, tenth) = (bytes.get(self.pos + 8), bytes.get(self.pos + 9));
+        match (ninth, tenth) {
+            (Some(&ninth), _) if ninth < 0x80 => {
+                self.pos += 9;
+                Ok(low | u64::from(ninth) << 56)
+            }
+            (Some(&ninth), Some(&tenth)) if tenth < 0x80 => {
+                self.pos += 10;
+                Ok(low | u64::from(ninth & 0x7f) << 56 | u64::from(tenth) << 63)
+            }
+            _ => self.varint_by_bytes(end),
+        }
+    }
+
+    /// A varint near the end of the input, or one that is none.
+    #[cold]
+    fn varint_by_bytes(&mut self, end: usize) -> Step<u64> {
+        let bytes = &self.input[..end.min(self.input.len())];
         let mut value = 0;
         for index in 0..10 {
             let Some(&byte) = bytes.get(self.pos + index) else { return Err(self.truncated()) };
@@ -116,4 +146,13 @@ impl Writer<'_> {
             self.skip(tag, end)?;
         }
     }
+}
+
+/// The lower seven bits of eight bytes, side by side: pairs, then fours, then all.
+#[inline(always)]
+fn gather_sevens(bytes: u64) -> u64 {
+    let bits = bytes & 0x7f7f_7f7f_7f7f_7f7f;
+    let pairs = (bits & 0x007f_007f_007f_007f) | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+    let fours = (pairs & 0x0000_3fff_0000_3fff) | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+    (fours & 0x0fff_ffff) | (fours & 0x0fff_ffff_0000_0000) >> 4
 }

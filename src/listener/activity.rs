@@ -23,6 +23,8 @@ pub(super) struct Activity {
     head_since: AtomicU64,
     idle_since: AtomicU64,
     blocked_since: AtomicU64,
+    /// Since when there has been no sign of life after it was retired.
+    retired_since: AtomicU64,
 }
 
 /// What is to be done with a connection.
@@ -45,6 +47,7 @@ impl Activity {
             head_since: AtomicU64::new(1),
             idle_since: AtomicU64::new(1),
             blocked_since: AtomicU64::new(0),
+            retired_since: AtomicU64::new(0),
         })
     }
 
@@ -78,8 +81,15 @@ impl Activity {
         if head == Some(Duration::ZERO) {
             return Verdict::Cut;
         }
+        // A peer that doesn't take its leave, or is gone, is not waited for twice.
+        match left(&self.retired_since, head_timeout) {
+            Some(Duration::ZERO) => return Verdict::Cut,
+            Some(patience) => return Verdict::Keep(patience),
+            None => {}
+        }
         let idle = left(&self.idle_since, idle_timeout).unwrap_or(idle_timeout);
         if idle.is_zero() {
+            self.retired_since.store(now, Relaxed);
             return Verdict::Retire;
         }
         // A head may begin at any time, and is to be noticed when its own time is over.
@@ -99,10 +109,15 @@ impl Drop for CallInProgress {
 }
 
 impl Activity {
-    /// The first bytes of a connection have come.
-    pub(super) fn note_begin(&self, bytes: &[u8]) {
-        // No HTTP/1 method begins so: it is the preface of HTTP/2 (RFC 9113 §3.4).
-        self.http2.store(bytes.starts_with(b"PRI"), Relaxed);
+    /// The connection has begun with HTTP/2's preface: from now on it has no heads to wait for.
+    pub(super) fn note_http2(&self) {
+        self.http2.store(true, Relaxed);
+    }
+
+    /// How much of its first `age` a connection that has had no call yet has before it.
+    pub(super) fn youth(&self, age: Duration) -> Option<Duration> {
+        let is_new = self.calls.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 1;
+        is_new.then(|| age.saturating_sub(self.opened.elapsed()))
     }
 
     /// Bytes have come; while no call runs, they begin a head.
@@ -118,6 +133,9 @@ impl Activity {
             (true, 0) => self.blocked_since.store(self.now(), Relaxed),
             (false, since) if since > 0 => self.blocked_since.store(0, Relaxed),
             _ => {}
+        }
+        if !waits && self.retired_since.load(Relaxed) > 0 {
+            self.retired_since.store(self.now(), Relaxed);
         }
     }
 }
@@ -145,6 +163,56 @@ mod tests {
         assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
         tokio::time::advance(IDLE).await;
         assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Retire);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn retired_connection_that_stays_is_cut_unless_its_last_answer_moves() {
+        let activity = Activity::new();
+        activity.note_http2();
+        drop(activity.begin_call());
+        tokio::time::advance(IDLE).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Retire);
+        tokio::time::advance(HEAD / 2).await;
+        activity.note_write(false);
+        tokio::time::advance(HEAD / 2).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD / 2));
+        tokio::time::advance(HEAD / 2).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Cut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn http2_connection_without_streams_is_retired_not_cut() {
+        let activity = Activity::new();
+        activity.note_http2();
+        activity.note_read();
+        tokio::time::advance(HEAD).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
+        tokio::time::advance(IDLE).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Retire);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn peer_that_stops_reading_is_cut_in_the_middle_of_a_call() {
+        let activity = Activity::new();
+        let _call = activity.begin_call();
+        activity.note_write(true);
+        tokio::time::advance(IDLE / 2).await;
+        activity.note_write(false);
+        activity.note_write(true);
+        tokio::time::advance(IDLE / 2).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
+        tokio::time::advance(IDLE / 2).await;
+        assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Cut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_a_new_connection_has_youth() {
+        let activity = Activity::new();
+        assert_eq!(activity.youth(HEAD), Some(HEAD));
+        tokio::time::advance(HEAD * 2).await;
+        assert_eq!(activity.youth(HEAD), Some(Duration::ZERO));
+        drop(activity.begin_call());
+        assert_eq!(activity.youth(HEAD), None);
     }
 
     #[tokio::test(start_paused = true)]

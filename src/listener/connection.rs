@@ -6,6 +6,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{self, Poll},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -44,6 +45,12 @@ fn head_buffer(listen: &Listen) -> usize {
     listen.head_limit().saturating_mul(4).clamp(256 << 10, 16 << 20)
 }
 
+/// How many headers a request may have; each costs hyper a little in every request.
+const HEADERS: usize = 256;
+
+/// How long after its beginning a connection may have its first request, although we drain.
+const GRACE: Duration = Duration::from_millis(250);
+
 /// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
 pub(super) async fn serve(
     stream: TcpStream,
@@ -72,7 +79,8 @@ pub(super) async fn serve(
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
     let mut look = pin!(tokio::time::sleep(listen.head_timeout));
-    let mut drained = false;
+    let mut leave = pin!(told_to_leave(&mut draining, &activity));
+    let mut leaving = false;
     loop {
         tokio::select! {
             biased;
@@ -82,8 +90,8 @@ pub(super) async fn serve(
                 }
                 return;
             }
-            _ = draining.wait_for(|drain| *drain), if !drained => {
-                drained = true;
+            () = leave.as_mut(), if !leaving => {
+                leaving = true;
                 connection.as_mut().graceful_shutdown();
             }
             () = look.as_mut() => {
@@ -101,12 +109,22 @@ pub(super) async fn serve(
     }
 }
 
+/// Waits for the drain. A peer that the drain meets between its connect and its first request has
+/// the time to say it.
+async fn told_to_leave(draining: &mut watch::Receiver<bool>, activity: &Activity) {
+    let _ = draining.wait_for(|drain| *drain).await;
+    if let Some(grace) = activity.youth(GRACE) {
+        tokio::time::sleep(grace).await;
+    }
+}
+
 fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
+        .max_headers(HEADERS)
         .max_buf_size(head_buffer(listen));
     builder
         .http2()

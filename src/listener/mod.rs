@@ -4,8 +4,10 @@
 //! sockets; a connection lives and dies on the worker that accepted it, with that worker's own
 //! upstream connections, so that a call never crosses threads.
 
+mod accept;
 mod activity;
 mod connection;
+mod refusal;
 mod socket;
 
 use std::{
@@ -16,9 +18,9 @@ use std::{
     time::Duration,
 };
 
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 
-use self::connection::Context;
+use self::{accept::Acceptor, connection::Context};
 use crate::{config::Listen, gateway::Gateway};
 
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
@@ -109,7 +111,7 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_reuse_address(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(4096)?;
+    socket.listen(accept::BACKLOG)?;
     Ok(socket.into())
 }
 
@@ -142,8 +144,8 @@ fn run_worker(
         let mut accepting = Vec::new();
         for (socket, context) in doors {
             let socket = tokio::net::TcpListener::from_std(socket)?;
-            let accept = accept(socket, Arc::new(context), draining.clone(), alive.clone());
-            accepting.push(tokio::spawn(accept));
+            let acceptor = Acceptor::new(context, draining.clone(), alive.clone());
+            accepting.push(tokio::spawn(acceptor.run(socket)));
         }
         drop(alive);
         for task in accepting {
@@ -152,51 +154,4 @@ fn run_worker(
         all_gone.recv().await;
         Ok(())
     })
-}
-
-async fn accept(
-    socket: tokio::net::TcpListener,
-    context: Arc<Context>,
-    mut draining: watch::Receiver<bool>,
-    alive: mpsc::Sender<()>,
-) {
-    let places = Arc::new(Semaphore::new(context.listen.max_connections));
-    loop {
-        // Without a free place nothing is accepted: the kernel's backlog holds the peers back.
-        let place = tokio::select! {
-            place = places.clone().acquire_owned() => place,
-            _ = draining.wait_for(|drain| *drain) => return,
-        };
-        let accepted = tokio::select! {
-            accepted = socket.accept() => accepted,
-            _ = draining.wait_for(|drain| *drain) => return,
-        };
-        match accepted {
-            Ok((stream, peer)) => {
-                let (context, draining) = (context.clone(), draining.clone());
-                let alive = alive.clone();
-                tokio::spawn(async move {
-                    connection::serve(stream, peer, &context, draining).await;
-                    drop((place, alive));
-                });
-            }
-            Err(error) if is_of_one_connection(&error) => {}
-            Err(error) => {
-                // Out of file descriptors or memory: what is open goes on, and closing makes room.
-                tracing::warn!(%error, "can't accept connections for now");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
-    }
-}
-
-/// Whether accepting failed for a peer that is gone already, which is no concern of others.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::Interrupted
-    )
 }

@@ -3,6 +3,8 @@
 //! A peer that is still sending when we close would get a reset, which may overtake the answer that
 //! says why (a 413, for example). So after our end of the stream what still comes is read and
 //! dropped for a while, as RFC 9112 §9.6 advises.
+//!
+//! It also puts an answer of our own in the place of one that is hyper's; see [`super::refusal`].
 
 use std::{
     io,
@@ -13,39 +15,65 @@ use std::{
     time::Duration,
 };
 
+use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
     net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use super::activity::Activity;
+use super::{activity::Activity, refusal};
 
 /// How long the peer may go on sending after our end.
 const LINGER: Duration = Duration::from_secs(3);
+
+/// What HTTP/2 begins with (RFC 9113 §3.4). No HTTP/1 method begins so.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A socket that tells of its bytes.
 pub(super) struct Socket {
     stream: TcpStream,
     activity: Arc<Activity>,
-    started: bool,
+    /// How much of HTTP/2's preface has come; none if the connection speaks something else.
+    preface: Option<usize>,
+    /// What is to be written before anything else.
+    own: Bytes,
     /// Runs once our end has been sent.
     linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl Socket {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, started: false, linger: None }
+        Self { stream, activity, preface: Some(0), own: Bytes::new(), linger: None }
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
-        if !std::mem::replace(&mut self.started, true) {
-            self.activity.note_begin(bytes);
-        }
+        self.note_preface(bytes);
         self.activity.note_read();
+    }
+
+    /// The first bytes may come one by one.
+    fn note_preface(&mut self, bytes: &[u8]) {
+        let Some(have) = self.preface else { return };
+        let want = &PREFACE[have..];
+        let come = bytes.len().min(want.len());
+        self.preface = (bytes[..come] == want[..come] && come > 0).then_some(have + come);
+        if self.preface == Some(PREFACE.len()) {
+            self.activity.note_http2();
+            self.preface = None;
+        }
+    }
+
+    /// Writes what goes before anything else.
+    fn poll_own(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.own.is_empty() {
+            let written = ready!(Pin::new(&mut self.stream).poll_write(cx, &self.own))?;
+            self.own.advance(written);
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Reads and drops until the peer's end.
@@ -82,6 +110,10 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Some(own) = refusal::instead_of(bytes) {
+            self.own = own;
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.activity.note_write(written.is_pending());
         written
@@ -92,6 +124,12 @@ impl AsyncWrite for Socket {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if let [only] = slices
+            && let Some(own) = refusal::instead_of(only)
+        {
+            self.own = own;
+            return Poll::Ready(Ok(only.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, slices);
         self.activity.note_write(written.is_pending());
         written
@@ -102,11 +140,13 @@ impl AsyncWrite for Socket {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_own(cx))?;
         Pin::new(&mut self.stream).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.linger.is_none() {
+            ready!(self.poll_own(cx))?;
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
             self.linger = Some(Box::pin(sleep(LINGER)));
         }

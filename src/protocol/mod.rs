@@ -14,6 +14,7 @@ pub mod deadline;
 pub mod metadata;
 pub mod refusal;
 pub mod rest;
+pub mod upload;
 
 use std::sync::Arc;
 
@@ -21,7 +22,7 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::{body::ResponseBody, caller::Caller, refusal::Refusal};
+pub use self::{body::ResponseBody, caller::Caller, refusal::Refusal, upload::Upload};
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},

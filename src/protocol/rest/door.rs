@@ -22,7 +22,8 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, MethodPolicy, Opening, ResponseBody, deadline, metadata,
+        Call, Caller, Compiled, Door, MethodPolicy, Opening, ResponseBody, Upload, deadline,
+        metadata,
     },
     route::{self, Captures, Found, Router},
     schema::Schema,
@@ -61,6 +62,7 @@ impl Door for Rest {
 
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
         let (head, body) = request.into_parts();
+        let body = Upload::new(body, &head.headers);
         let accepted = Accepted::of(&head.headers);
         let is_head = response::is_head(&head.method);
         match self.call(head, body, caller, accepted) {
@@ -77,7 +79,7 @@ impl Rest {
     fn call(
         &self,
         head: Parts,
-        body: Incoming,
+        body: Upload,
         caller: &Caller,
         accepted: Accepted,
     ) -> Result<Opening, Error> {
@@ -136,7 +138,7 @@ fn options(allow: HeaderValue) -> Opening {
 }
 
 /// Whether the route takes this kind of body, and one that says it is this long.
-fn check_content(binding: &Binding, head: &Parts, body: &Incoming) -> Result<Content, Error> {
+fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Content, Error> {
     negotiate::check_encoding(&head.headers)?;
     let content = Content::of(&head.headers);
     let takes = match binding.request {

@@ -17,7 +17,6 @@ use std::{
 
 use bytes::{Bytes, BytesMut};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::{
     binding::{Binding, RequestShape},
@@ -27,6 +26,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{MessageStream, Messages},
+    protocol::Upload,
     transcode::{Elements, Framing},
 };
 
@@ -37,7 +37,7 @@ pub(super) fn messages(
     content: Content,
     content_type: Option<Bytes>,
     tail: Result<Vec<u8>, Error>,
-    body: Incoming,
+    body: Upload,
 ) -> Messages {
     let tail = match tail {
         Ok(tail) => tail,
@@ -85,7 +85,7 @@ pub(super) fn messages(
 struct Source {
     binding: Arc<Binding>,
     tail: Vec<u8>,
-    body: Incoming,
+    body: Upload,
     /// Bytes of the body so far.
     read: u64,
 }

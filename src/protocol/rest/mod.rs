@@ -31,3 +31,6 @@ pub const ENTRY: super::Entry = super::Entry {
               json-seq and server-sent events",
     compile: door::compile,
 };
+
+#[cfg(test)]
+mod tests;

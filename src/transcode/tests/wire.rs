@@ -243,8 +243,8 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
           optional string s = 10;
           extensions 100 to 200; }
         message Set { option message_set_wire_format = true; extensions 4 to max; }
-        message X { extend Set { optional X x = 1234567; } optional int32 n = 1; }
-        message Y { extend Set { optional Y y = 12; } }
+        message X { extend Set { optional X x = 12; } optional int32 n = 1; }
+        message Y { extend Set { optional Y y = 1234567; } }
         extend M { optional int32 ext = 100; repeated M more = 101; }"#,
     );
     let plan = plans_of(&pool).message_by_name("t.M").unwrap();

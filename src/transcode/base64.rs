@@ -5,7 +5,7 @@
 
 use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-use super::kernel::Buffer;
+use super::{kernel::Buffer, steps::count_steps};
 
 /// Writes the length and the bytes that `text` stands for; gives the length. Nothing is written
 /// if it isn't base64.
@@ -15,6 +15,7 @@ pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize>
     let length = text.len() / 4 * 3 + text.len() % 4 * 3 / 4;
     let start = out.len();
     out.varint(length as u64);
+    count_steps(2 * text.len());
     let bytes = out.vec();
     // Trying one alphabet and then the other is faster than looking which it is.
     let decoded = STANDARD_NO_PAD.decode_append(text, &mut *bytes).is_ok()
@@ -30,6 +31,7 @@ pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize>
 /// Decodes with the last character's unused bits taken for zero.
 #[cold]
 fn decode_with_stray_bits(text: &[u8], out: &mut Vec<u8>) -> bool {
+    count_steps(2 * text.len());
     let unused = match text.len() % 4 {
         2 => 4,
         3 => 2,
@@ -56,6 +58,7 @@ fn unpadded(text: &[u8]) -> Option<&[u8]> {
 
 /// Appends the standard alphabet with padding.
 pub(super) fn encode(bytes: &[u8], out: &mut Buffer) {
+    count_steps(bytes.len());
     STANDARD.encode_append(bytes, out.vec());
 }
 

@@ -14,6 +14,8 @@ use std::{collections::VecDeque, fmt};
 
 use bytes::{Bytes, BytesMut};
 
+use super::steps::count_steps;
+
 /// How elements are told apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Framing {
@@ -141,6 +143,7 @@ impl Elements {
     /// Goes on in a chunk until an element ends or the chunk does.
     fn search(&mut self, chunk: &Bytes) -> Result<Option<Bytes>, ElementsError> {
         while let Some(&byte) = chunk.get(self.pos) {
+            count_steps(1);
             if let State::Inside(inside) = self.state {
                 return self.inside(chunk, inside);
             }
@@ -211,6 +214,7 @@ impl Elements {
             _ => inside.find_end(rest, !self.partial.is_empty()),
         };
         let length = end.unwrap_or(rest.len());
+        count_steps(length);
         if self.partial.len() + length > self.limit {
             return Err(ElementsError {
                 too_large: true,
@@ -264,6 +268,7 @@ impl Inside {
     fn find_end(&mut self, bytes: &[u8], begun: bool) -> Option<usize> {
         let mut at = 0;
         while at < bytes.len() {
+            count_steps(1);
             if self.in_string {
                 if std::mem::take(&mut self.escaped) {
                     at += 1;

@@ -4,7 +4,7 @@
 //! *gap* is noted (where, and how long the body is), and when all is written, one move from back
 //! to front makes room for all gaps. Each byte moves at most once, however deep the nesting.
 
-use super::kernel::Buffer;
+use super::{kernel::Buffer, steps::count_steps};
 
 /// The gaps in one output.
 #[derive(Default)]
@@ -62,13 +62,17 @@ impl Gaps {
 
     fn spread(&mut self, bytes: &mut Vec<u8>) {
         // Inner lengths are closed before outer ones, which stand before them.
-        self.noted.sort_unstable();
+        self.noted.sort_unstable_by_key(|&gap| {
+            count_steps(1);
+            gap
+        });
         let mut from_end = bytes.len();
         let mut to_end = from_end + self.extra;
         bytes.resize(to_end, 0);
         for &(at, length) in self.noted.iter().rev() {
             let body = at + 1;
             let moved = from_end - body;
+            count_steps(moved + 1);
             bytes.copy_within(body..from_end, to_end - moved);
             let size = varint_length(length);
             to_end -= moved + size;

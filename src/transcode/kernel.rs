@@ -6,6 +6,8 @@
 //! call with any arguments: what it writes it has made room for, what it reads is in its slice.
 #![allow(unsafe_code)]
 
+use super::steps::count_steps;
+
 /// Bytes that a run of [`Buffer::copy_plain`] looks at together.
 const STEP: usize = 16;
 /// From so many bytes on it pays to search first and copy then, with wider registers.
@@ -80,11 +82,13 @@ impl Buffer {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, more: usize) {
+        count_steps(self.bytes.len());
         self.bytes.reserve(more);
     }
 
     #[inline(always)]
     pub(super) fn push(&mut self, byte: u8) {
+        count_steps(1);
         self.ensure(1);
         let len = self.bytes.len();
         // SAFETY: there is room for one byte, which is written before the length says so.
@@ -97,6 +101,7 @@ impl Buffer {
     /// Appends the first `len` (at most `N`) of `N` bytes: one store of a fixed size.
     #[inline(always)]
     pub(super) fn fixed<const N: usize>(&mut self, word: &[u8; N], len: usize) {
+        count_steps(1);
         self.ensure(N);
         let at = self.bytes.len();
         // SAFETY: there is room for N bytes, all N are written, and the length grows by at most N.
@@ -109,6 +114,7 @@ impl Buffer {
     /// Appends a slice.
     #[inline(always)]
     pub(super) fn slice(&mut self, bytes: &[u8]) {
+        count_steps(bytes.len());
         self.bytes.extend_from_slice(bytes);
     }
 
@@ -119,6 +125,7 @@ impl Buffer {
         if length > 32 {
             return self.slice(bytes);
         }
+        count_steps(length);
         self.ensure(32);
         let at = self.bytes.len();
         // SAFETY: there is room for 32 bytes, and each piece copied lies within the slice: its
@@ -190,6 +197,7 @@ impl Buffer {
 
     #[inline]
     fn long_varint(&mut self, mut value: u64) {
+        count_steps(1);
         self.ensure(10);
         let mut at = self.bytes.len();
         let base = self.bytes.as_mut_ptr();
@@ -221,6 +229,7 @@ impl Buffer {
         let mut out = self.bytes.len();
         let mut high = 0;
         while at < end {
+            count_steps(STEP);
             let chunk: [u8; STEP] = if at + STEP <= input.len() {
                 // SAFETY: the slice holds STEP bytes from here on.
                 unsafe { input.as_ptr().add(at).cast::<[u8; STEP]>().read_unaligned() }
@@ -265,6 +274,7 @@ impl Buffer {
                     copy_wide(&input[..block], run.stop, to)
                 };
                 let copied = next.stop - run.stop;
+                count_steps(copied + WIDE);
                 // SAFETY: so many bytes have been written.
                 unsafe { self.bytes.set_len(start + copied) };
                 run = Run { stop: next.stop, ascii: run.ascii && next.ascii };
@@ -295,6 +305,7 @@ impl Buffer {
         self.ensure(1 + (STEPS + 1) * STEP);
         let start = self.bytes.len();
         for step in 0..STEPS {
+            count_steps(STEP);
             let chunk: &[u8; STEP] = input.get(from + step * STEP..)?.first_chunk()?;
             let (special, non_ascii) = classify(chunk);
             // SAFETY: there is room for all steps and the byte of the length before them.
@@ -327,6 +338,7 @@ impl Buffer {
     /// need of escapes; otherwise appends nothing and gives false.
     #[inline(always)]
     pub(super) fn short_quoted(&mut self, input: &[u8], from: usize, end: usize) -> bool {
+        count_steps(2 * STEP);
         let length = end - from;
         let Some(chunk) = input.get(from..).and_then(|rest| rest.first_chunk::<{ 2 * STEP }>())
         else {
@@ -393,6 +405,13 @@ fn eight_digits(value: u64) -> u64 {
 /// Where in `input` from `at` on the first `"`, `\`, control character stands (its end, if
 /// nowhere), and whether all before it is ASCII.
 pub(super) fn find_special(input: &[u8], at: usize) -> Run {
+    let run = find_special_anyhow(input, at);
+    count_steps(run.stop.saturating_sub(at) + STEP);
+    run
+}
+
+#[inline(always)]
+fn find_special_anyhow(input: &[u8], at: usize) -> Run {
     #[cfg(target_arch = "x86_64")]
     if input.len() - at.min(input.len()) >= 64 && std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has AVX2.

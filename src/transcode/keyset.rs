@@ -7,6 +7,8 @@ use std::{hash::BuildHasher, sync::LazyLock};
 
 use hashbrown::{HashTable, hash_table::Entry};
 
+use super::steps::count_steps;
+
 /// Keys by their place in a buffer that the caller holds, or by value.
 #[derive(Default)]
 pub(super) struct KeySet {
@@ -32,9 +34,11 @@ impl KeySet {
     #[inline]
     pub(super) fn insert_text(&mut self, buffer: &[u8], start: usize, end: usize) -> Option<usize> {
         let text = buffer.get(start..end).unwrap_or_default();
+        count_steps(text.len());
         let key = Seen { hash: SEED.hash_one(text), start: start as u32, len: text.len() as u32 };
         self.insert(key, |seen| {
             let start = seen.start as usize;
+            count_steps(1);
             seen.hash == key.hash && buffer.get(start..start + seen.len as usize) == Some(text)
         })
     }
@@ -44,11 +48,15 @@ impl KeySet {
     pub(super) fn insert_number(&mut self, value: u64) -> Option<usize> {
         let (start, len) = (value as u32, (value >> 32) as u32);
         let key = Seen { hash: SEED.hash_one(value), start, len };
-        self.insert(key, |seen| seen.start == start && seen.len == len)
+        self.insert(key, |seen| {
+            count_steps(1);
+            seen.start == start && seen.len == len
+        })
     }
 
     #[inline(always)]
     fn insert(&mut self, key: Seen, same: impl Fn(&Seen) -> bool) -> Option<usize> {
+        count_steps(1);
         let place = self.keys.len();
         if place < FEW {
             if let Some(place) = self.keys.iter().position(same) {
@@ -62,7 +70,10 @@ impl KeySet {
             let found = self.table.entry(
                 key.hash,
                 |&place| keys.get(place as usize).is_some_and(&same),
-                |&place| keys.get(place as usize).map_or(0, |seen| seen.hash),
+                |&place| {
+                    count_steps(1);
+                    keys.get(place as usize).map_or(0, |seen| seen.hash)
+                },
             );
             match found {
                 Entry::Occupied(entry) => return Some(*entry.get() as usize),
@@ -77,23 +88,32 @@ impl KeySet {
     fn build_table(&mut self) {
         let keys = &self.keys;
         for place in 0..keys.len() as u32 {
-            let hash = |&place: &u32| keys[place as usize].hash;
+            let hash = |&place: &u32| {
+                count_steps(1);
+                keys[place as usize].hash
+            };
             self.table.insert_unique(hash(&place), place, hash);
         }
     }
 
     /// Forgets all; a table much larger than its last use goes, since clearing costs its size.
     pub(super) fn clear(&mut self) {
+        count_steps(1);
         if self.keys.len() > FEW {
             if self.table.capacity() > self.table.len() * 8 {
                 self.table = HashTable::new();
             } else {
-                self.table.clear();
+                self.clear_table();
             }
         } else if !self.table.is_empty() {
-            self.table.clear();
+            self.clear_table();
         }
         self.keys.clear();
+    }
+
+    fn clear_table(&mut self) {
+        count_steps(self.table.capacity());
+        self.table.clear();
     }
 }
 

@@ -3,7 +3,10 @@
 //! Nothing of this is kept while a document is read: it is read again up to the place, and only
 //! if something is wrong with it.
 
-use super::error::{JsonError, Reason};
+use super::{
+    error::{JsonError, Reason},
+    steps::count_steps,
+};
 
 /// A path longer than this is cut in its middle.
 const LONGEST_PATH: usize = 400;
@@ -13,6 +16,7 @@ impl JsonError {
     pub(super) fn locate(input: &[u8], reason: Reason) -> Self {
         let offset = reason.offset.min(input.len());
         let before = &input[..offset];
+        count_steps(offset);
         let line_start = memchr::memrchr(b'\n', before).map_or(0, |at| at + 1);
         Self {
             message: reason.message,
@@ -38,6 +42,7 @@ fn path(input: &[u8], offset: usize) -> String {
     let mut stack: Vec<Inside> = Vec::new();
     let mut at = 0;
     while at < offset {
+        count_steps(1);
         match input[at] {
             b'{' => stack.push(Inside::Object(0..0, false)),
             b'[' => stack.push(Inside::Array(0)),
@@ -78,6 +83,7 @@ fn path(input: &[u8], offset: usize) -> String {
     }
     let mut path = String::from("$");
     for inside in &stack {
+        count_steps(1);
         match inside {
             Inside::Object(key, _) if key.is_empty() => {}
             Inside::Object(key, _) => push_name(&mut path, &input[key.clone()]),
@@ -91,6 +97,7 @@ fn path(input: &[u8], offset: usize) -> String {
 fn string_end(input: &[u8], open: usize) -> usize {
     let mut at = open + 1;
     while let Some(&byte) = input.get(at) {
+        count_steps(1);
         match byte {
             b'"' => return at + 1,
             b'\\' => at += 2,
@@ -101,6 +108,7 @@ fn string_end(input: &[u8], open: usize) -> usize {
 }
 
 fn push_name(path: &mut String, name: &[u8]) {
+    count_steps(name.len());
     let is_word = name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let name = String::from_utf8_lossy(name);
     if is_word {

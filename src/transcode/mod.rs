@@ -29,6 +29,7 @@ mod reader;
 mod settings;
 mod slot;
 mod status;
+mod steps;
 mod text_value;
 mod time;
 mod writer;

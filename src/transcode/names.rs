@@ -3,6 +3,8 @@
 //! Built once from the schema and asked for each JSON key, so it hashes three words of the name
 //! (length, first eight bytes, last eight) and always compares the whole.
 
+use super::steps::count_steps;
+
 /// Names with a `u32` each.
 #[derive(Debug, Default)]
 pub(super) struct Names {
@@ -53,6 +55,7 @@ impl Names {
         let mask = self.slots.len().checked_sub(1)?;
         let mut slot = self.hash(name) as usize & mask;
         loop {
+            count_steps(1);
             let index = self.slots[slot].checked_sub(1)?;
             let (candidate, value) = &self.entries[index as usize];
             if candidate.as_bytes() == name {
@@ -65,6 +68,7 @@ impl Names {
     #[inline]
     fn hash(&self, name: &[u8]) -> u64 {
         if self.thorough {
+            count_steps(name.len());
             return name.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3).rotate_left(29)
             });

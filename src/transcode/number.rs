@@ -1,12 +1,15 @@
 //! JSON's numbers, exactly: an integer written `1.0` or `1e2` is that integer, one written `1.5`
 //! or past its range is refused, and floats round once.
 
+use super::steps::count_steps;
+
 /// Where a number that starts at `at` ends, and whether it has neither point nor exponent; the
 /// offset of the byte that doesn't fit if it's no number of RFC 8259 §6.
 #[inline]
 pub(super) fn scan(input: &[u8], at: usize) -> Result<(usize, bool), usize> {
     let digits = |mut at: usize| {
         while input.get(at).is_some_and(u8::is_ascii_digit) {
+            count_steps(1);
             at += 1;
         }
         at
@@ -75,6 +78,7 @@ pub(super) fn short_integer(input: &[u8], at: usize) -> Option<(Integer, usize)>
     let mut end = start;
     let mut magnitude = 0u64;
     while let Some(&byte) = input.get(end) {
+        count_steps(1);
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             if byte == b'.' || byte | 0x20 == b'e' {
@@ -100,6 +104,7 @@ pub(super) fn short_integer(input: &[u8], at: usize) -> Option<(Integer, usize)>
 #[inline(always)]
 pub(super) fn digits(input: &[u8], mut at: usize, mut value: u64) -> (u64, usize) {
     while let Some(chunk) = input.get(at..).and_then(|rest| rest.first_chunk()) {
+        count_steps(8);
         let chunk = u64::from_le_bytes(*chunk);
         let (above, below) =
             (chunk.wrapping_add(0x4646_4646_4646_4646), chunk.wrapping_sub(0x3030_3030_3030_3030));
@@ -110,6 +115,7 @@ pub(super) fn digits(input: &[u8], mut at: usize, mut value: u64) -> (u64, usize
         at += 8;
     }
     while let Some(&byte) = input.get(at) {
+        count_steps(1);
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             break;
@@ -130,6 +136,7 @@ fn eight_digits(digits: u64) -> u64 {
 
 /// The integer that a scanned number is, if it's whole and below 2^64.
 pub(super) fn exact_integer(text: &[u8]) -> Option<Integer> {
+    count_steps(text.len());
     let negative = text.first() == Some(&b'-');
     let text = &text[usize::from(negative)..];
     let split = text.iter().position(|byte| byte | 0x20 == b'e').unwrap_or(text.len());
@@ -175,6 +182,7 @@ fn times_ten(value: u64, power: u32) -> Option<u64> {
 
 /// The number behind the `e`, kept far from overflow.
 pub(super) fn read_exponent(text: &[u8]) -> i64 {
+    count_steps(text.len());
     let Some((_, text)) = text.split_first() else { return 0 };
     let (negative, digits) = match text.split_first() {
         Some((b'-', rest)) => (true, rest),
@@ -190,12 +198,14 @@ pub(super) fn read_exponent(text: &[u8]) -> i64 {
 /// The double nearest to a scanned number; `None` past the range.
 #[inline]
 pub(super) fn double(text: &[u8]) -> Option<f64> {
+    count_steps(text.len());
     fast_float2::parse::<f64, _>(text).ok().filter(|value| value.is_finite())
 }
 
 /// The float nearest to a scanned number, rounded once; `None` past the range.
 #[inline]
 pub(super) fn float(text: &[u8]) -> Option<f32> {
+    count_steps(text.len());
     fast_float2::parse::<f32, _>(text).ok().filter(|value| value.is_finite())
 }
 

@@ -14,7 +14,7 @@ use std::{
     fmt,
 };
 
-use super::{kernel::Buffer, plan::*, slot::Path, slot::Slot};
+use super::{kernel::Buffer, plan::*, slot::Path, slot::Slot, steps::count_steps};
 
 /// The parameters of one request.
 pub struct Parameters<'a> {
@@ -115,6 +115,7 @@ impl<'a> Parameters<'a> {
             Ok(target) => target,
             Err(message) => return error(Fault::Unknown, message),
         };
+        count_steps(self.bound.len());
         let covers = |slot: &Slot| target.path.starts_with(&slot.path);
         if let Some(index) = self.bound.iter().position(covers) {
             return Ok(Given::Bound(index));
@@ -197,6 +198,7 @@ impl<'a> Parameters<'a> {
     where
         'a: 'n,
     {
+        count_steps(name.len());
         let (path, key) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
             Some((path, key)) if !path.is_empty() => (path, Some(key)),
             _ => (name, None),

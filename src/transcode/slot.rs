@@ -17,6 +17,7 @@ use super::{
     kernel::Buffer,
     parameters::{Fault, ParameterError},
     plan::*,
+    steps::count_steps,
 };
 
 /// A field by its path, ready to be set from text. Cheap to clone.
@@ -158,6 +159,7 @@ impl Table {
         out: &mut Buffer,
         leaf: impl FnOnce(&mut Buffer) -> Result<(), E>,
     ) -> Result<(), E> {
+        count_steps(path.len());
         let mut gaps = Gaps::default();
         let mut open: SmallVec<[_; 4]> = SmallVec::new();
         let mut message = &self.messages[message as usize];

@@ -3,7 +3,7 @@
 //! The ranges are those of google/protobuf/timestamp.proto and duration.proto, kept both ways;
 //! what does not fit is refused and never rounded.
 
-use super::kernel::Buffer;
+use super::{kernel::Buffer, steps::count_steps};
 
 /// 0001-01-01T00:00:00Z and 9999-12-31T23:59:59Z, in seconds of Unix time.
 const TIMESTAMP_RANGE: std::ops::RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
@@ -58,6 +58,7 @@ fn parse_offset(text: &[u8]) -> Option<i64> {
 fn parse_fraction(text: &[u8]) -> Option<(i32, &[u8])> {
     let Some((b'.', rest)) = text.split_first() else { return Some((0, text)) };
     let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    count_steps(digits);
     if !(1..=9).contains(&digits) {
         return None;
     }
@@ -96,6 +97,7 @@ pub(super) fn parse_duration(text: &[u8]) -> Option<(i64, i32)> {
     let negative = text.first() == Some(&b'-');
     let text = &text[usize::from(negative)..];
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    count_steps(digits);
     if !(1..=12).contains(&digits) {
         return None;
     }
@@ -183,6 +185,7 @@ fn civil_from_days(days: i64) -> (u32, u32, u32) {
 
 /// Calls with each path of a FieldMask's text in `snake_case`; false if a path is not camelCase.
 pub(super) fn parse_field_mask(text: &[u8], mut path: impl FnMut(&[u8])) -> bool {
+    count_steps(text.len());
     if text.is_empty() {
         return true;
     }
@@ -206,6 +209,7 @@ pub(super) fn parse_field_mask(text: &[u8], mut path: impl FnMut(&[u8])) -> bool
 
 /// Writes one path of a FieldMask in camelCase; false if it would not read back the same.
 pub(super) fn write_field_mask_path(path: &[u8], out: &mut Buffer) -> bool {
+    count_steps(path.len());
     let mut bytes = path.iter();
     while let Some(&byte) = bytes.next() {
         match byte {

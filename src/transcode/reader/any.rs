@@ -11,6 +11,7 @@ use super::{Reader, clip};
 use crate::transcode::{
     error::{Step, Stop},
     plan::{MessagePlan, Shape},
+    steps::count_steps,
 };
 
 /// Where objects have their `"@type"`, for the part of the document that was looked through.
@@ -25,11 +26,13 @@ pub(super) struct Lookahead {
 impl Lookahead {
     /// Notes a value; of two in one object the first stands.
     pub(super) fn note(&mut self, open: usize, value: usize) {
+        count_steps(1);
         self.types.entry(open).or_insert(value);
     }
 
     pub(super) fn clear(&mut self) {
         if self.seen > 0 {
+            count_steps(self.types.capacity());
             *self = Self::default();
         }
     }
@@ -62,6 +65,7 @@ impl<'a> Reader<'a> {
 
     fn resolve(&self, url: &[u8], at: usize) -> Step<&'a MessagePlan> {
         let table = self.table;
+        count_steps(url.len());
         let name = url.iter().rposition(|&byte| byte == b'/').map(|slash| &url[slash + 1..]);
         let known = name.and_then(|name| table.by_name.find(name));
         known.map(|index| &table.messages[index as usize]).ok_or_else(|| {

@@ -21,6 +21,7 @@ use super::{
     keyset::KeySet,
     plan::*,
     settings::{Settings, UnknownFields},
+    steps::count_steps,
 };
 
 /// One document on its way to wire bytes.
@@ -157,6 +158,7 @@ impl<'a> Reader<'a> {
     #[inline(never)]
     fn token_after_space(&mut self) -> u8 {
         while let Some(&byte) = self.input.get(self.pos) {
+            count_steps(1);
             if !matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
                 return byte;
             }
@@ -303,6 +305,7 @@ impl<'a> Reader<'a> {
         frame: &mut Frame,
         key_at: usize,
     ) -> Step<()> {
+        count_steps(1);
         if self.mark(frame, field.index) {
             return Err(Stop::at(key_at, format!("the field \"{}\" occurs twice", field.name)));
         }
@@ -378,6 +381,7 @@ impl<'a> Reader<'a> {
     fn open_frame(&mut self, bits: u32) -> Frame {
         let base = self.scratch.bits.len();
         if bits > 64 {
+            count_steps(bits as usize / 64);
             self.scratch.bits.resize(base + (bits as usize - 1) / 64, 0);
         }
         Frame { first: 0, base }
@@ -412,6 +416,7 @@ impl<'a> Reader<'a> {
 
     #[cold]
     fn check_required(&mut self, plan: &MessagePlan, frame: &mut Frame) -> Step<()> {
+        count_steps(plan.required.len());
         match plan.required.iter().find(|bit| !self.marked(frame, **bit)) {
             Some(&missing) => {
                 self.pos -= 1;
@@ -424,6 +429,7 @@ impl<'a> Reader<'a> {
     /// A field that was named and has no value all the same: `null`, or a name that was dropped.
     #[cold]
     fn check_absent(&mut self, plan: &MessagePlan, field: &FieldPlan) -> Step<()> {
+        count_steps(plan.required.len());
         if plan.required.contains(&field.index) {
             return Err(self.missing(plan, field));
         }

@@ -1,7 +1,7 @@
 //! Values that nobody wants: checked as strictly as the others, and forgotten.
 
 use super::Reader;
-use crate::transcode::error::Step;
+use crate::transcode::{error::Step, steps::count_steps};
 
 impl Reader<'_> {
     /// Consumes one JSON value.
@@ -12,6 +12,7 @@ impl Reader<'_> {
     /// Consumes one JSON value; `note` keeps where objects have their `"@type"`.
     #[inline(never)]
     pub(super) fn skip_noting(&mut self, note: bool) -> Step<()> {
+        count_steps(1);
         match self.token() {
             b'"' => self.text().map(|_| ()),
             b'{' => self.skip_object(note),

@@ -7,6 +7,7 @@ use crate::transcode::{
     error::{Step, Stop},
     gaps::varint_length,
     kernel::{Buffer, Run, find_special},
+    steps::count_steps,
 };
 
 /// A string of up to so many bytes needs one byte of length, and is copied before its end is known.
@@ -91,6 +92,7 @@ impl<'a> Reader<'a> {
         let size = prefix.len();
         let bytes = self.out.vec();
         if size != kept {
+            count_steps(length);
             bytes.resize(body + length + size, 0);
             bytes.copy_within(body..body + length, at + size);
             bytes.truncate(at + size + length);
@@ -142,6 +144,7 @@ impl<'a> Reader<'a> {
 }
 
 fn check_utf8(text: &[u8], run: Run, start: usize) -> Step<()> {
+    count_steps(if run.ascii { 1 } else { text.len() });
     if run.ascii || simdutf8::basic::from_utf8(text).is_ok() {
         return Ok(());
     }
@@ -167,6 +170,7 @@ fn unescape(input: &[u8], start: usize, end: usize, out: &mut Buffer) -> Step<()
             at = escape(input, at, end, out)?;
         }
     }
+    count_steps(out.len() - begin);
     // An escape gives whole characters, so what is valid now was valid before.
     if !ascii && simdutf8::basic::from_utf8(&out.as_slice()[begin..]).is_err() {
         return Err(invalid_utf8(&input[start..end], start));

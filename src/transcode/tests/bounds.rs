@@ -74,27 +74,38 @@ fn output_is_bounded_both_ways() {
     assert_eq!(out.len(), 1 + 20_002);
 }
 
-/// The least CPU time of a few runs, in nanoseconds: what other threads do does not count.
-fn cost(mut run: impl FnMut()) -> f64 {
-    let now = || {
-        let time = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
-        time.tv_sec as f64 * 1e9 + time.tv_nsec as f64
-    };
-    (0..7)
-        .map(|_| {
-            let start = now();
-            run();
-            now() - start
-        })
-        .fold(f64::INFINITY, f64::min)
+#[test]
+fn groups_of_an_earlier_message_are_forgotten() {
+    let plan = book();
+    // The same start tag at the same place; the second group doesn't end where the first did.
+    let earlier = [&[0xa3, 0x06][..], &[0x08, 1].repeat(3), &[0xa4, 0x06]].concat();
+    let twice = [&earlier[..], &to_wire(&plan, "{\"pages\":1}").unwrap().repeat(2)].concat();
+    assert_eq!(to_json(&plan, &twice).unwrap(), "{\"pages\":1}");
+    let later = [&[0xa3, 0x06][..], &[0x08, 1].repeat(9), &[0xa4, 0x06, 0x10, 7]].concat();
+    assert_eq!(to_json(&plan, &later).unwrap(), "{\"pages\":7}");
+    assert!(to_json(&plan, &earlier[..6]).is_err());
 }
 
-/// Sixteen times the input must cost less than a hundred times: quadratic would be 256, and caches
-/// that are too small for the larger input a few times 16.
+/// Twice the input may cost hardly more than twice the steps, over four doublings.
 fn assert_linear(what: &str, make: impl Fn(usize) -> Vec<u8>, run: impl Fn(&[u8])) {
-    let (small, large) = (make(1_000), make(16_000));
-    let ratio = cost(|| run(&large)) / cost(|| run(&small));
-    assert!(ratio < 100.0, "{what}: {ratio:.0} times the cost for 16 times the input");
+    let steps: Vec<usize> = [1_000, 2_000, 4_000, 8_000, 16_000]
+        .map(|size| {
+            let input = make(size);
+            // What a thread keeps of earlier documents must not count.
+            run(&input);
+            steps_of(|| run(&input))
+        })
+        .to_vec();
+    assert!(steps[0] >= 1_000, "{what}: {steps:?} steps count nothing");
+    for pair in steps.windows(2) {
+        let ratio = pair[1] as f64 / pair[0] as f64;
+        assert!(ratio <= 2.3, "{what}: {steps:?} steps for each twice the input");
+    }
+}
+
+/// Distinct keys of one length, as members of a JSON object.
+fn members(n: usize) -> String {
+    (10_000_000..10_000_000 + n).map(|n| format!("\"{n}\":1")).collect::<Vec<_>>().join(",")
 }
 
 #[test]
@@ -102,21 +113,36 @@ fn no_shape_of_json_costs_more_than_linear_time() {
     let plan = book();
     let settings = Settings { unknown_fields: UnknownFields::Ignore, ..Settings::default() };
     type Make = fn(usize) -> String;
-    let shapes: [(&str, Make); 9] = [
+    let shapes: [(&str, Make); 18] = [
         ("spots", |n| format!("{{\"spots\":[{}{{}}]}}", "{\"name\":\"x\"},".repeat(n))),
-        ("map keys", |n| {
-            let entries: Vec<_> = (0..n).map(|n| format!("\"{n}\":1")).collect();
-            format!("{{\"counts\":{{{}}}}}", entries.join(","))
+        ("large spots", |n| {
+            let spot = format!("{{\"name\":\"{}\"}}", "x".repeat(200));
+            format!("{{\"spots\":[{}{{}}]}}", format!("{spot},").repeat(n))
         }),
+        ("deep spots", |n| {
+            let deep = format!("{}\"name\":\"x\"{}", "\"next\":{".repeat(90), "}".repeat(90));
+            format!("{{\"spots\":[{}{{}}]}}", format!("{{{deep}}},").repeat(n / 50))
+        }),
+        ("map keys", |n| format!("{{\"counts\":{{{}}}}}", members(n))),
+        ("number keys", |n| {
+            let entries: Vec<_> =
+                (10_000_000..10_000_000 + n).map(|n| format!("\"{n}\":{{}}")).collect();
+            format!("{{\"shelves\":{{{}}}}}", entries.join(","))
+        }),
+        ("struct keys", |n| format!("{{\"extra\":{{{}}}}}", members(n))),
         ("maps after a large one", |n| {
-            let entries: Vec<_> = (0..n).map(|n| format!("\"{n}\":1")).collect();
             let small =
                 ",{\"a\":1,\"b\":1,\"c\":1,\"d\":1,\"e\":1,\"f\":1,\"g\":1,\"h\":1,\"i\":1}"
                     .repeat(n);
-            format!("{{\"values\":[{{{}}}{small}]}}", entries.join(","))
+            format!("{{\"values\":[{{{}}}{small}]}}", members(n))
         }),
         ("wide unknown", |n| format!("{{\"q\":{{{}\"z\":1}}}}", "\"a\":[1,2],".repeat(n))),
+        ("many unknown", |n| format!("{{{}\"pages\":1}}", "\"q\":{},".repeat(n))),
+        ("white space", |n| format!("{{{0}\"pages\"{0}:{0}1{0}}}", " \t\r\n".repeat(n))),
         ("escapes", |n| format!("{{\"title\":\"{}\"}}", "\\u00e9\\n".repeat(n))),
+        ("other letters", |n| format!("{{\"title\":\"{}\"}}", "äöü".repeat(n))),
+        ("base64", |n| format!("{{\"cover\":\"{}\"}}", "-_-_".repeat(n))),
+        ("field mask", |n| format!("{{\"mask\":\"a{}\"}}", ",aB".repeat(n))),
         ("huge number", |n| format!("{{\"copies\":1{}e-{}}}", "0".repeat(n), n)),
         ("huge double", |n| format!("{{\"price\":1.{}}}", "1234567890".repeat(n))),
         ("anys with types last", |n| {
@@ -132,14 +158,14 @@ fn no_shape_of_json_costs_more_than_linear_time() {
         }),
     ];
     for (what, make) in shapes {
-        assert_linear(
-            what,
-            |n| make(n).into_bytes(),
-            |json| {
-                let mut out = Vec::new();
-                json_to_wire(&plan, &settings, usize::MAX, json, &mut out).unwrap();
-            },
-        );
+        let read = |json: &[u8]| {
+            let mut out = Vec::new();
+            json_to_wire(&plan, &settings, usize::MAX, json, &mut out)
+        };
+        assert_linear(what, |n| make(n).into_bytes(), |json| read(json).unwrap());
+        // The same, wrong at its very end.
+        let broken = |n| [make(n).as_bytes(), b"}"].concat();
+        assert_linear(what, broken, |json| drop(read(json).unwrap_err()));
     }
 }
 
@@ -149,7 +175,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
     let piece = |json: &str| to_wire(&plan, json).unwrap();
     let alternate = |a: &str, b: &str, n: usize| [piece(a), piece(b)].concat().repeat(n);
     type Make<'a> = Box<dyn Fn(usize) -> Vec<u8> + 'a>;
-    let shapes: [(&str, Make); 6] = [
+    let shapes: [(&str, Make); 14] = [
         ("oneof switches", Box::new(|n| alternate(r#"{"essay":{"depth":1}}"#, r#"{"poem":1}"#, n))),
         ("split lists", Box::new(|n| alternate(r#"{"tags":["a"]}"#, r#"{"numbers":[1]}"#, n))),
         (
@@ -160,6 +186,22 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
             "duplicate keys",
             Box::new(|n| alternate(r#"{"counts":{"a":1}}"#, r#"{"counts":{"b":1}}"#, n)),
         ),
+        ("map keys", Box::new(|n| piece(&format!("{{\"counts\":{{{}}}}}", members(n))))),
+        (
+            "split maps",
+            Box::new(|n| {
+                let entry = |n| piece(&format!("{{\"counts\":{{\"{n}\":1}}}}"));
+                (10_000_000..10_000_000 + n)
+                    .flat_map(|n| [entry(n), piece("{\"pages\":1}")].concat())
+                    .collect()
+            }),
+        ),
+        ("struct keys", Box::new(|n| piece(&format!("{{\"extra\":{{{}}}}}", members(n))))),
+        ("values", Box::new(|n| piece(&format!("{{\"values\":[{}1]}}", "[1],".repeat(n))))),
+        ("split values", Box::new(|n| alternate(r#"{"value":[1]}"#, r#"{"value":{"a":1}}"#, n))),
+        ("unknown fields", Box::new(|n| [0xa0, 0x06, 1, 0xaa, 0x06, 1, 0].repeat(n))),
+        ("escapes", Box::new(|n| [b"\x0a", &length(2 * n)[..], &b"\n\""[..].repeat(n)].concat())),
+        ("letters", Box::new(|n| [b"\x0a", &length(2 * n)[..], "ä".repeat(n).as_bytes()].concat())),
         (
             "nested groups",
             Box::new(|n| {
@@ -178,22 +220,54 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
             Box::new(|n| {
                 let mut wire = [0x08, 1].repeat(n * 10);
                 for _ in 0..90 {
-                    let mut outer = vec![0x1a];
-                    prost::encoding::encode_varint(wire.len() as u64, &mut outer);
-                    outer.extend(&wire);
-                    wire = [&[0x08, 1, 0x08, 1][..], &outer].concat();
+                    wire = [&[0x08, 1, 0x08, 1, 0x1a][..], &length(wire.len()), &wire].concat();
                 }
-                let mut message = vec![0x52];
-                prost::encoding::encode_varint(wire.len() as u64, &mut message);
-                [message, wire].concat()
+                [&[0x52][..], &length(wire.len()), &wire].concat()
             }),
         ),
     ];
     for (what, make) in shapes {
-        assert_linear(what, make, |wire| {
-            to_json(&plan, wire).unwrap();
+        for emit_defaults in [EmitDefaults::None, EmitDefaults::All] {
+            let settings = Settings { emit_defaults, ..Settings::default() };
+            assert_linear(what, &make, |wire| drop(to_json_with(&plan, &settings, wire).unwrap()));
+        }
+        assert_linear(what, &make, |wire| {
             let mut out = Vec::new();
             wire_to_wire(&plan, &Settings::default(), usize::MAX, wire, &mut out).unwrap();
         });
     }
+}
+
+/// A length as it stands on the wire.
+fn length(bytes: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    prost::encoding::encode_varint(bytes as u64, &mut out);
+    out
+}
+
+#[test]
+fn streams_and_parameters_cost_no_more_than_linear_time() {
+    // Chunks of one byte, so that an element that was begun is not read again.
+    let split = |json: &[u8]| {
+        let mut elements = Elements::new(Framing::Detect, usize::MAX);
+        json.chunks(1).for_each(|chunk| {
+            elements.push(bytes::Bytes::copy_from_slice(chunk));
+            elements.next_element().unwrap();
+        });
+    };
+    assert_linear("a large element", |n| format!("[\"{}\"]", "x".repeat(n)).into(), split);
+    assert_linear("small elements", |n| format!("[{}1]", "[1],".repeat(n)).into(), split);
+    assert_linear("lines", |n| "{}\n".repeat(n).into(), split);
+
+    let plan = book();
+    let give = |query: &[u8]| {
+        let mut parameters = Parameters::new(&plan, &[]);
+        let mut out = Vec::new();
+        for line in std::str::from_utf8(query).unwrap().lines() {
+            parameters.set(line, "1", &mut out).unwrap();
+        }
+    };
+    assert_linear("list values", |n| "tags\n".repeat(n).into(), give);
+    let keys = |n| (0..n).map(|n| format!("counts[{n}]\n")).collect::<String>().into();
+    assert_linear("map entries", keys, give);
 }

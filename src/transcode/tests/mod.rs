@@ -9,7 +9,7 @@ mod wire;
 use prost_reflect::DescriptorPool;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
-use super::*;
+use super::{steps::steps_of, *};
 
 /// A test file among the well-known ones.
 struct Source(String);

@@ -8,6 +8,7 @@ use super::{Span, Writer, indexed::UNKNOWN};
 use crate::transcode::{
     error::{Step, Stop},
     plan::*,
+    steps::count_steps,
 };
 
 impl<'a> Writer<'a> {
@@ -49,6 +50,7 @@ impl<'a> Writer<'a> {
         }
         self.check_required(plan, &mut frame)?;
         self.close_frame(&frame);
+        count_steps(order.len());
         order.sort_unstable();
         let mut unknown_values = Vec::new();
         for (_, from, to) in order {
@@ -120,6 +122,7 @@ impl<'a> Writer<'a> {
             Kind::String | Kind::Bytes => {
                 let span = self.delimited(end)?;
                 let bytes = &self.input[span.start..span.end];
+                count_steps(bytes.len());
                 if field.kind == Kind::String
                     && field.utf8
                     && simdutf8::basic::from_utf8(bytes).is_err()

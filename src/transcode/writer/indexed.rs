@@ -11,6 +11,7 @@ use crate::transcode::{
     error::{Step, Stop},
     plan::*,
     settings::EmitDefaults,
+    steps::count_steps,
 };
 
 /// In place of a field: none that the plan knows.
@@ -152,6 +153,7 @@ impl<'a> Writer<'a> {
         let oneofs = self.scratch.index.oneofs.len();
         let none = Choice { field: NONE, since: 0 };
         self.scratch.index.oneofs.resize(oneofs + plan.oneofs.len(), none);
+        count_steps(plan.oneofs.len());
         let mut order = 0;
         for span in spans {
             self.pos = span.start;
@@ -174,8 +176,12 @@ impl<'a> Writer<'a> {
             }
         }
         let items = &mut self.scratch.index.items[base..];
+        count_steps(items.len());
         if !items.is_sorted_by_key(|item| item.field) {
-            items.sort_unstable_by_key(|item| u64::from(item.field) << 32 | u64::from(item.order));
+            items.sort_unstable_by_key(|item| {
+                count_steps(1);
+                u64::from(item.field) << 32 | u64::from(item.order)
+            });
         }
         Ok(())
     }
@@ -222,7 +228,9 @@ impl<'a> Writer<'a> {
     pub(super) fn same_field(&self, from: usize) -> usize {
         let items = &self.scratch.index.items[from..];
         let field = items[0].field;
-        from + items.iter().take_while(|item| item.field == field).count()
+        let count = items.iter().take_while(|item| item.field == field).count();
+        count_steps(count);
+        from + count
     }
 
     /// Which of a field's items count: of a oneof's member those since it was chosen last.
@@ -298,6 +306,7 @@ impl<'a> Writer<'a> {
         items: std::ops::Range<usize>,
     ) -> Step<smallvec::SmallVec<[Span; 2]>> {
         let mut spans = smallvec::SmallVec::new();
+        count_steps(items.len());
         for index in items {
             let item = self.scratch.index.items[index];
             self.pos = item.start as usize;
@@ -317,6 +326,7 @@ impl<'a> Writer<'a> {
         field: &'a FieldPlan,
         items: std::ops::Range<usize>,
     ) -> Step<(Vec<Entry>, Vec<Span>)> {
+        count_steps(items.len());
         let (key, value) = self.entry_fields(field)?;
         let mut keys = self.scratch.sets.pop().unwrap_or_default();
         let mut latest: Vec<Entry> = Vec::with_capacity(items.len());
@@ -455,6 +465,7 @@ impl<'a> Writer<'a> {
                 let all = base..self.scratch.index.items.len();
                 let of_field = |item: &Item| item.field == chosen;
                 let items = &self.scratch.index.items[all];
+                count_steps(items.len());
                 let first = base + items.iter().position(of_field).unwrap_or(0);
                 let last =
                     first + items[first - base..].iter().take_while(|item| of_field(item)).count();

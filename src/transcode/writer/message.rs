@@ -5,6 +5,7 @@ use crate::transcode::{
     error::{Step, Stop},
     plan::*,
     settings::EmitDefaults,
+    steps::count_steps,
 };
 
 impl<'a> Writer<'a> {
@@ -228,6 +229,7 @@ impl<'a> Writer<'a> {
 
     /// Refuses a message without a field that it must have.
     pub(super) fn check_required(&mut self, plan: &MessagePlan, frame: &mut Frame) -> Step<()> {
+        count_steps(plan.required.len());
         for &bit in &plan.required {
             if !self.marked(frame, bit) {
                 let name = &plan.fields[bit as usize].name;
@@ -245,6 +247,7 @@ impl<'a> Writer<'a> {
         if self.emit_defaults == EmitDefaults::None {
             return Ok(());
         }
+        count_steps(plan.fields.len());
         for field in &plan.fields {
             let empty: &[u8] = match field.label {
                 Label::Single if field.implicit => b"",

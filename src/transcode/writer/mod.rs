@@ -28,6 +28,7 @@ use super::{
     keyset::KeySet,
     plan::*,
     settings::{EmitDefaults, Settings},
+    steps::count_steps,
 };
 
 /// One message on its way to JSON.
@@ -196,6 +197,7 @@ impl<'a> Writer<'a> {
     fn open_frame(&mut self, bits: u32) -> Frame {
         let base = self.scratch.bits.len();
         if bits > 64 {
+            count_steps(bits as usize / 64);
             self.scratch.bits.resize(base + (bits as usize - 1) / 64, 0);
         }
         Frame { first: 0, base }

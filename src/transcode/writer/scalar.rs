@@ -5,6 +5,7 @@ use crate::transcode::{
     base64,
     error::{Step, Stop},
     plan::*,
+    steps::count_steps,
 };
 
 /// So many doubles in a row with more than three decimals, and no more are tried.
@@ -290,6 +291,7 @@ impl<'a> Writer<'a> {
             at = run.stop;
             ascii &= run.ascii;
         }
+        count_steps(if ascii { 1 } else { span.end - span.start });
         if !ascii && simdutf8::basic::from_utf8(&self.input[span.start..span.end]).is_err() {
             return Err(Stop::at(span.start, "a string is not UTF-8"));
         }

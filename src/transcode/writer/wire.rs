@@ -2,12 +2,16 @@
 //! (<https://protobuf.dev/programming-guides/encoding/>).
 
 use super::{Span, Writer};
-use crate::transcode::error::{Step, Stop};
+use crate::transcode::{
+    error::{Step, Stop},
+    steps::count_steps,
+};
 
 impl Writer<'_> {
     /// A base 128 varint of at most ten bytes that ends before `end`.
     #[inline(always)]
     pub(super) fn varint(&mut self, end: usize) -> Step<u64> {
+        count_steps(1);
         if self.pos < end
             && let Some(&byte) = self.input.get(self.pos)
             && byte < 0x80
@@ -88,6 +92,7 @@ impl Writer<'_> {
 
     #[inline(always)]
     pub(super) fn four_bytes(&mut self, end: usize) -> Step<[u8; 4]> {
+        count_steps(1);
         let bytes = self.input[..end].get(self.pos..).and_then(|rest| rest.first_chunk());
         let bytes = *bytes.ok_or_else(|| self.truncated())?;
         self.pos += 4;
@@ -96,6 +101,7 @@ impl Writer<'_> {
 
     #[inline(always)]
     pub(super) fn eight_bytes(&mut self, end: usize) -> Step<[u8; 8]> {
+        count_steps(1);
         let bytes = self.input[..end].get(self.pos..).and_then(|rest| rest.first_chunk());
         let bytes = *bytes.ok_or_else(|| self.truncated())?;
         self.pos += 8;
@@ -124,6 +130,7 @@ impl Writer<'_> {
     /// position behind the end tag.
     #[inline(never)]
     pub(super) fn group(&mut self, number: u32, end: usize) -> Step<Span> {
+        count_steps(1);
         let start = self.pos;
         // Before the second try the index is that of an earlier message.
         if self.indexed

@@ -45,9 +45,6 @@ fn head_buffer(listen: &Listen) -> usize {
     listen.head_limit().saturating_mul(4).clamp(256 << 10, 16 << 20)
 }
 
-/// How many headers a request may have; each costs hyper a little in every request.
-const HEADERS: usize = 256;
-
 /// How long after its beginning a connection may have its first request, although we drain.
 const GRACE: Duration = Duration::from_millis(250);
 
@@ -124,7 +121,6 @@ fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(None)
-        .max_headers(HEADERS)
         .max_buf_size(head_buffer(listen));
     builder
         .http2()

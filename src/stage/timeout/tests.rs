@@ -9,12 +9,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::time::Instant;
 
 use crate::{
     error::{Code, Error},
-    exchange::{Messages, Metadata, Reply},
+    exchange::{Exchange, Messages, Metadata, Reply, Upstream},
     stage::testing::{Slow, Ticks, answers, build, chain, exchange, method},
 };
 
@@ -105,6 +106,28 @@ async fn timeout_is_told_to_the_backend_as_the_exchange_deadline() {
         }),
     );
     assert!(chain.call(exchange(Metadata::new(), None)).await.is_ok());
+}
+
+/// A backend that says CANCELLED after this time.
+struct Cancels(Duration);
+
+impl Upstream for Cancels {
+    fn call(&self, _: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(async {
+            tokio::time::sleep(self.0).await;
+            Err(Error::new(Code::Cancelled, "upstream_status", "as asked"))
+        })
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn timeout_backend_that_cancels_at_the_deadline_kept_it_for_us() {
+    for (after, code) in [(1_999, Code::DeadlineExceeded), (1_900, Code::Cancelled)] {
+        let stage = build("timeout", Some(json!("2s")), &method(false)).unwrap().unwrap();
+        let chain = chain(stage, Cancels(Duration::from_millis(after)));
+        let outcome = chain.call(exchange(Metadata::new(), None)).await;
+        assert_eq!(outcome.err().map(|error| error.code()), Some(code), "after {after} ms");
+    }
 }
 
 #[tokio::test(start_paused = true)]

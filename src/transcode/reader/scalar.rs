@@ -6,6 +6,7 @@ use super::{Reader, Wrote, clip};
 use crate::transcode::{
     base64,
     error::{Step, Stop},
+    float,
     number::{self, Integer},
     plan::{EnumPlan, FieldPlan, Kind},
 };
@@ -194,7 +195,7 @@ impl<'a> Reader<'a> {
     /// A double that stands without quotes.
     #[inline]
     pub(super) fn bare_double(&mut self) -> Step<f64> {
-        match number::read_double(self.input, self.pos) {
+        match float::read_double(self.input, self.pos) {
             Ok((Some(value), end)) => {
                 self.pos = end;
                 Ok(value)

@@ -243,8 +243,8 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
           optional string s = 10;
           extensions 100 to 200; }
         message Set { option message_set_wire_format = true; extensions 4 to max; }
-        message X { extend Set { optional X x = 1234567; } optional int32 n = 1; }
-        message Y { extend Set { optional Y y = 12; } }
+        message X { extend Set { optional X x = 12; } optional int32 n = 1; }
+        message Y { extend Set { optional Y y = 1234567; } }
         extend M { optional int32 ext = 100; repeated M more = 101; }"#,
     );
     let plan = plans_of(&pool).message_by_name("t.M").unwrap();
@@ -273,6 +273,20 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
     let pieces = [0x08, 1, 0x2b, 0x08, 7, 0x2c, 0x2b, 0x13, 0x08, 8, 0x14, 0x2c];
     assert_eq!(to_json(&plan, &pieces).unwrap(), r#"{"id":1,"part":{"n":7}}"#);
     assert!(to_json(&plan, &[0x08, 1, 0x52, 1, 0xff]).is_err());
+}
+
+#[test]
+fn groups_of_one_message_are_no_groups_of_the_next() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        message M { optional int32 id = 1; optional int32 n = 4; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    // A field twice, which makes the ends of groups be noted; then a shorter group at that place.
+    let first = [0x1b, 0x0a, 2, b'a', b'b', 0x1c, 0x08, 1, 0x08, 2];
+    let second = [0x1b, 0x0a, 0, 0x1c, 0x20, 7];
+    assert_eq!(to_json(&plan, &first).unwrap(), r#"{"id":2}"#);
+    assert_eq!(to_json(&plan, &second).unwrap(), r#"{"n":7}"#);
 }
 
 #[test]

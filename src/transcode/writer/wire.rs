@@ -125,7 +125,10 @@ impl Writer<'_> {
     #[inline(never)]
     pub(super) fn group(&mut self, number: u32, end: usize) -> Step<Span> {
         let start = self.pos;
-        if let Some((inner, next)) = self.scratch.index.group_end(start) {
+        // Before the second try the index is that of an earlier message.
+        if self.indexed
+            && let Some((inner, next)) = self.scratch.index.group_end(start)
+        {
             self.pos = next;
             return Ok(Span { start, end: inner });
         }

@@ -68,3 +68,68 @@ impl Gateway {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use http::StatusCode;
+    use http_body_util::{BodyExt, Empty};
+    use hyper::service::service_fn;
+    use hyper_util::rt::TokioIo;
+
+    use super::*;
+    use crate::{protocol::Door, schema::Schema};
+
+    const BOOKSHELF: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
+
+    struct Faulty;
+
+    impl Door for Faulty {
+        fn name(&self) -> &'static str {
+            "faulty"
+        }
+
+        fn knows(&self, _: &Request<Incoming>) -> bool {
+            true
+        }
+
+        fn open(&self, request: Request<Incoming>, _: &Caller) -> Opening {
+            assert!(request.uri().path() != "/bug", "a bug");
+            Opening::Answered(Response::new(ResponseBody::whole("well")))
+        }
+    }
+
+    #[tokio::test]
+    async fn panic_costs_its_own_request_alone() {
+        let (schema, _) = Schema::builder().add_descriptor_set("bookshelf", BOOKSHELF).build();
+        let runtime = Runtime::of_door(schema.unwrap(), Box::new(Faulty));
+        let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
+        let service = service_fn(move |request| {
+            let gateway = gateway.clone();
+            async move {
+                let caller = Caller::new(None, "http", 0);
+                Ok::<_, std::convert::Infallible>(gateway.serve(request, &caller).await)
+            }
+        });
+        let (client, server) = tokio::io::duplex(1 << 16);
+        let builder = hyper::server::conn::http1::Builder::new();
+        tokio::spawn(builder.serve_connection(TokioIo::new(server), service));
+        let handshake = hyper::client::conn::http1::handshake(TokioIo::new(client));
+        let (mut sender, connection) = handshake.await.unwrap();
+        tokio::spawn(connection);
+        for (path, status, text) in [
+            (
+                "/bug",
+                500,
+                r#"{"code":13,"message":"the gateway failed on this request","details":[]}"#,
+            ),
+            ("/well", 200, "well"),
+        ] {
+            let request = Request::get(path).body(Empty::<Bytes>::new()).unwrap();
+            sender.ready().await.unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.status(), StatusCode::from_u16(status).unwrap());
+            assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), text);
+        }
+    }
+}

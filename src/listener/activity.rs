@@ -27,6 +27,9 @@ pub(super) struct Activity {
     retired_since: AtomicU64,
 }
 
+/// How long after its last call a connection counts as idle when it is closed.
+const REST: Duration = Duration::from_millis(100);
+
 /// What is to be done with a connection.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -120,6 +123,15 @@ impl Activity {
         is_new.then(|| age.saturating_sub(self.opened.elapsed()))
     }
 
+    /// Whether nothing has happened for a while: the last answer has arrived, and the peer is not
+    /// about to say anything.
+    pub(super) fn is_idle(&self) -> bool {
+        let (idle_since, calls) = (self.idle_since.load(Relaxed), self.calls.load(Relaxed));
+        let rested = self.now().saturating_sub(idle_since) >= REST.as_millis() as u64;
+        let reads_head = !self.http2.load(Relaxed) && self.head_since.load(Relaxed) > 0;
+        calls == 0 && rested && !reads_head
+    }
+
     /// Bytes have come; while no call runs, they begin a head.
     pub(super) fn note_read(&self) {
         if self.calls.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 0 {
@@ -203,6 +215,20 @@ mod tests {
         assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Keep(HEAD));
         tokio::time::advance(IDLE / 2).await;
         assert_eq!(activity.verdict(HEAD, IDLE), Verdict::Cut);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_is_idle_a_while_after_its_last_call() {
+        let activity = Activity::new();
+        let call = activity.begin_call();
+        tokio::time::advance(REST).await;
+        assert!(!activity.is_idle());
+        drop(call);
+        assert!(!activity.is_idle());
+        tokio::time::advance(REST).await;
+        assert!(activity.is_idle());
+        activity.note_read();
+        assert!(!activity.is_idle());
     }
 
     #[tokio::test(start_paused = true)]

@@ -75,7 +75,7 @@ pub(super) async fn serve(
     let server = builder(listen);
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
-    let mut look = pin!(tokio::time::sleep(listen.head_timeout));
+    let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
     let mut leave = pin!(told_to_leave(&mut draining, &activity));
     let mut leaving = false;
     loop {

@@ -155,3 +155,6 @@ fn run_worker(
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests;

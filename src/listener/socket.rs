@@ -148,6 +148,10 @@ impl AsyncWrite for Socket {
         if self.linger.is_none() {
             ready!(self.poll_own(cx))?;
             ready!(Pin::new(&mut self.stream).poll_shutdown(cx))?;
+            // Whoever has been idle is not in the middle of sending.
+            if self.activity.is_idle() {
+                return Poll::Ready(Ok(()));
+            }
             self.linger = Some(Box::pin(sleep(LINGER)));
         }
         // A peer that is gone, or has nothing more to say, is the common case.

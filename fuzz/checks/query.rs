@@ -11,7 +11,7 @@ use std::borrow::Cow;
 
 use transom::{
     route::pairs,
-    transcode::{EmitDefaults, Fault, Given, Parameters, Slot},
+    transcode::{EmitDefaults, Fault, Given, Parameters, Slot, UnknownFields},
 };
 
 use super::schema::{Choice, is_json, is_same};
@@ -25,6 +25,7 @@ pub fn check(input: &[u8]) {
     let Ok(query) = str::from_utf8(query) else { return };
     // Unlike what is absent, what was written with its default is seen.
     choice.settings.emit_defaults = EmitDefaults::All;
+    choice.settings.unknown_fields = UnknownFields::Reject;
     let given = check_pairs(query);
     let names = BOUND.iter().enumerate().filter(|(index, _)| bound >> index & 1 == 1);
     let bound: Vec<Slot> =

@@ -8,10 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use http::{Request, Response};
+use hyper::body::Incoming;
+
 use super::Server;
 use crate::{
     config::{File, Listen, Runtime, prepare},
     gateway::Gateway,
+    protocol::{Caller, Door, Opening, ResponseBody},
+    schema::Schema,
 };
 
 /// Long enough that only a test that fails waits for it.
@@ -139,7 +144,7 @@ fn what_is_no_request_is_refused_like_one() {
         assert!(answer.contains("content-type: application/json"), "{answer}");
         assert!(answer.contains(&format!("{{\"code\":{code},")), "{answer}");
     }
-    let more = format!("GET /nowhere HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(200));
+    let more = format!("GET /nowhere HTTP/1.1\r\nhost: a\r\n{}\r\n", "x: y\r\n".repeat(99));
     assert!(Peer::of(&server).say(&more).hear().starts_with("HTTP/1.1 404"));
 }
 
@@ -236,4 +241,41 @@ fn connection_over_the_limit_waits_for_a_place() {
     second.0.set_read_timeout(Some(FOREVER)).unwrap();
     drop(first);
     assert!(second.hear().starts_with("HTTP/1.1 404"));
+}
+
+/// A door with a bug behind it.
+struct Faulty;
+
+impl Door for Faulty {
+    fn name(&self) -> &'static str {
+        "faulty"
+    }
+
+    fn knows(&self, _: &Request<Incoming>) -> bool {
+        true
+    }
+
+    fn open(&self, request: Request<Incoming>, _: &Caller) -> Opening {
+        assert!(request.uri().path() != "/bug", "a bug");
+        Opening::Answered(Response::new(ResponseBody::whole("well")))
+    }
+}
+
+#[test]
+fn panic_costs_its_own_request_alone() {
+    let set = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
+    let (schema, _) = Schema::builder().add_descriptor_set("bookshelf", set).build();
+    let runtime = Runtime::of_door(schema.unwrap(), Box::new(Faulty));
+    let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
+    let listen = Listen::at("127.0.0.1:0".parse().unwrap());
+    let server = Server::start(gateway, &[listen], 1).unwrap();
+    let mut peer = Peer::of(&server);
+    let answer = peer.say("GET /bug HTTP/1.1\r\nhost: a\r\n\r\n").hear();
+    assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
+    assert!(
+        answer.ends_with(
+            r#"{"code":13,"message":"the gateway failed on this request","details":[]}"#
+        )
+    );
+    assert!(peer.say(NOWHERE).hear().ends_with("well"));
 }

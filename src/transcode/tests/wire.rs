@@ -276,6 +276,22 @@ fn proto2_has_groups_extensions_sets_and_closed_enums() {
 }
 
 #[test]
+fn an_extension_without_values_is_not_written() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        enum E { A = 1; }
+        message M { repeated int32 ns = 1; extensions 2 to 9; }
+        extend M { repeated E es = 2; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    let all = Settings { emit_defaults: EmitDefaults::All, ..Settings::default() };
+    // A number that the closed enum doesn't know; in one piece and in two.
+    for wire in [&[0x10, 9][..], &[0x10, 9, 0x0a, 0, 0x10, 9]] {
+        assert_eq!(to_json_with(&plan, &all, wire).unwrap(), r#"{"ns":[]}"#);
+    }
+}
+
+#[test]
 fn groups_of_one_message_are_no_groups_of_the_next() {
     let pool = pool_of(
         r#"syntax = "proto2"; package t;

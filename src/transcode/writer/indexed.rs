@@ -286,7 +286,7 @@ impl<'a> Writer<'a> {
                 }
                 let is_empty = self.out.len() == open;
                 self.close_bracket(open, b']');
-                Ok(Wrote::from(is_empty && show != EmitDefaults::All))
+                Ok(Wrote::from(is_empty && !self.shows_empty(field)))
             }
             Label::Map => {
                 self.out.push(b'{');

@@ -142,12 +142,18 @@ impl<'a> Writer<'a> {
                 break;
             }
         }
-        if self.out.len() == open && self.emit_defaults != EmitDefaults::All {
+        if self.out.len() == open && !self.shows_empty(field) {
             self.out.truncate(start);
         } else {
             self.close_bracket(open, b']');
         }
         Ok(())
+    }
+
+    /// Whether the field is written when it is a list without elements.
+    #[cold]
+    pub(super) fn shows_empty(&self, field: &FieldPlan) -> bool {
+        self.emit_defaults == EmitDefaults::All && !field.is_extension()
     }
 
     /// Writes what stands behind one tag of a list: an element, or packed ones; a comma after each.

@@ -153,7 +153,7 @@ fn no_shape_of_json_costs_more_than_linear_time() {
             let close = ",\"@type\":\"x/google.protobuf.Any\"}".repeat(90);
             format!(
                 "{{\"any\":{open}{{\"name\":\"{}\",\"@type\":\"x/test.Spot\"}}{close}}}",
-                "x".repeat(n * 10)
+                "x".repeat(n * 2)
             )
         }),
     ];
@@ -205,7 +205,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
         (
             "nested groups",
             Box::new(|n| {
-                let body = [0x08, 1].repeat(n * 10);
+                let body = [0x08, 1].repeat(n * 2);
                 [
                     &[0xa3, 0x06].repeat(90)[..],
                     &body,
@@ -218,7 +218,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
         (
             "nested split messages",
             Box::new(|n| {
-                let mut wire = [0x08, 1].repeat(n * 10);
+                let mut wire = [0x08, 1].repeat(n * 2);
                 for _ in 0..90 {
                     wire = [&[0x08, 1, 0x08, 1, 0x1a][..], &length(wire.len()), &wire].concat();
                 }

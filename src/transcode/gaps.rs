@@ -28,6 +28,11 @@ impl Gaps {
         self.extra = 0;
     }
 
+    /// How many bytes are kept for later gaps.
+    pub(super) fn retained(&self) -> usize {
+        self.noted.capacity() * size_of::<(usize, usize)>()
+    }
+
     /// How many bytes the gaps will add.
     pub(super) fn extra(&self) -> usize {
         self.extra

@@ -57,6 +57,13 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// How many bytes are kept for later documents.
+    pub(super) fn retained(&self) -> usize {
+        let sets: usize = self.sets.iter().map(KeySet::retained).sum();
+        let bits = self.bits.capacity() * size_of::<u64>();
+        sets + bits + self.gaps.retained() + self.any.retained()
+    }
+
     fn clear(&mut self) {
         self.gaps.clear();
         self.bits.clear();

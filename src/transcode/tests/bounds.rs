@@ -86,6 +86,38 @@ fn groups_of_an_earlier_message_are_forgotten() {
     assert!(to_json(&plan, &earlier[..6]).is_err());
 }
 
+#[test]
+fn a_thread_keeps_little_memory_after_huge_documents() {
+    let plan = book();
+    let retained = || {
+        let (reader, writer) = (READER.take(), WRITER.take());
+        let bytes = reader.as_ref().map(|scratch| scratch.retained());
+        let more = writer.as_ref().map(|scratch| scratch.retained());
+        READER.set(reader);
+        WRITER.set(writer);
+        (bytes.unwrap_or(0), more.unwrap_or(0))
+    };
+    let usual = format!("{{\"counts\":{{{}}}}}", members(100));
+    let keys = format!("{{\"counts\":{{{}}}}}", members(50_000));
+    let spot = format!("{{\"name\":\"{}\"}},", "x".repeat(200));
+    let lengths = format!("{{\"spots\":[{}{{}}]}}", spot.repeat(50_000));
+    let types = "{\"depth\":1,\"@type\":\"x/test.Spot\"},".repeat(20_000);
+    let types = format!("{{\"anys\":[{types}{{}}]}}");
+    for huge in [keys, lengths, types] {
+        let wire = to_wire(&plan, &usual).unwrap();
+        to_json(&plan, &wire).unwrap();
+        let (reader, writer) = retained();
+        assert!(reader > 1_000 && writer > 1_000, "{reader} and {writer} bytes are used again");
+        let wire = to_wire(&plan, &huge).unwrap();
+        // The title twice brings the second try, with its index.
+        let twice = [&to_wire(&plan, "{\"title\":\"x\"}").unwrap().repeat(2)[..], &wire].concat();
+        to_json(&plan, &twice).unwrap();
+        wire_to_wire(&plan, &Settings::default(), usize::MAX, &twice, &mut Vec::new()).unwrap();
+        let (reader, writer) = retained();
+        assert!(reader <= RETAINED && writer <= RETAINED, "{reader} and {writer} bytes are kept");
+    }
+}
+
 /// Twice the input may cost hardly more than twice the steps, over four doublings.
 fn assert_linear(what: &str, make: impl Fn(usize) -> Vec<u8>, run: impl Fn(&[u8])) {
     let steps: Vec<usize> = [1_000, 2_000, 4_000, 8_000, 16_000]

@@ -7,6 +7,9 @@ use base64_simd::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
 use super::{kernel::Buffer, steps::count_steps};
 
+/// From so many bytes on room is made for them alone, and not for as many again.
+const LARGE: usize = 1 << 14;
+
 /// Writes the length and the bytes that `text` stands for; gives the length. Nothing is written
 /// if it isn't base64.
 pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize> {
@@ -14,6 +17,9 @@ pub(super) fn decode_with_length(text: &[u8], out: &mut Buffer) -> Option<usize>
     let text = unpadded(text)?;
     let length = text.len() / 4 * 3 + text.len() % 4 * 3 / 4;
     let start = out.len();
+    if length > LARGE {
+        out.ensure_exactly(length + 16);
+    }
     out.varint(length as u64);
     count_steps(2 * text.len());
     let bytes = out.vec();

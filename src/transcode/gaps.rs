@@ -28,6 +28,16 @@ impl Gaps {
         self.extra = 0;
     }
 
+    /// How many bytes are kept for later gaps.
+    pub(super) fn retained(&self) -> usize {
+        self.noted.capacity() * size_of::<(usize, usize)>()
+    }
+
+    /// How many bytes the gaps will add.
+    pub(super) fn extra(&self) -> usize {
+        self.extra
+    }
+
     /// Keeps a byte for a length.
     #[inline(always)]
     pub(super) fn open(&self, out: &mut Buffer) -> Open {
@@ -56,6 +66,7 @@ impl Gaps {
     #[inline]
     pub(super) fn finish(&mut self, out: &mut Buffer) {
         if !self.noted.is_empty() {
+            out.ensure_exactly(self.extra);
             self.spread(out.vec());
         }
     }

@@ -86,6 +86,18 @@ impl Buffer {
         self.bytes.reserve(more);
     }
 
+    pub(super) fn capacity(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// Makes room for so many bytes and no more.
+    pub(super) fn ensure_exactly(&mut self, more: usize) {
+        if self.bytes.capacity() - self.bytes.len() < more {
+            count_steps(self.bytes.len());
+            self.bytes.reserve_exact(more);
+        }
+    }
+
     #[inline(always)]
     pub(super) fn push(&mut self, byte: u8) {
         count_steps(1);

@@ -96,6 +96,11 @@ impl KeySet {
         }
     }
 
+    /// How many bytes are kept for later keys.
+    pub(super) fn retained(&self) -> usize {
+        self.keys.capacity() * size_of::<Seen>() + self.table.allocation_size()
+    }
+
     /// Forgets all; a table much larger than its last use goes, since clearing costs its size.
     pub(super) fn clear(&mut self) {
         count_steps(1);

@@ -139,6 +139,10 @@ pub fn wire_to_wire(
     write(plan, settings, limit, wire, out, |writer| writer.whole_canonical(plan.index))
 }
 
+/// So many bytes of scratch memory a thread and direction are kept; what a huge document needed
+/// is given back.
+const RETAINED: usize = 256 << 10;
+
 thread_local! {
     static READER: Cell<Option<Box<reader::Scratch>>> = const { Cell::new(None) };
     static WRITER: Cell<Option<Box<writer::Scratch>>> = const { Cell::new(None) };
@@ -158,7 +162,9 @@ fn read(
     let mut reader = Reader::new(&plan.table, settings, limit, json, bytes, &mut scratch);
     let result = pass(&mut reader);
     *out = reader.into_output();
-    READER.set(Some(scratch));
+    if scratch.retained() <= RETAINED {
+        READER.set(Some(scratch));
+    }
     result.map_err(|stop| {
         out.truncate(start);
         JsonError::locate(json, stop.reason())
@@ -179,7 +185,9 @@ fn write(
     let mut writer = Writer::new(&plan.table, settings, limit, wire, bytes, &mut scratch);
     let result = pass(&mut writer);
     *out = writer.into_output();
-    WRITER.set(Some(scratch));
+    if scratch.retained() <= RETAINED {
+        WRITER.set(Some(scratch));
+    }
     result.map_err(|stop| {
         out.truncate(start);
         let reason = stop.reason();

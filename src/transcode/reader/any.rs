@@ -30,6 +30,11 @@ impl Lookahead {
         self.types.entry(open).or_insert(value);
     }
 
+    /// How many bytes are kept.
+    pub(super) fn retained(&self) -> usize {
+        self.types.allocation_size()
+    }
+
     pub(super) fn clear(&mut self) {
         if self.seen > 0 {
             count_steps(self.types.capacity());

@@ -58,9 +58,7 @@ impl<'a> Reader<'a> {
                 }
                 _ => return Err(self.unexpected("',' or ']' after an element")),
             }
-            if self.out.len() > self.limit {
-                return Err(Stop::too_large(self.pos));
-            }
+            self.bounded(self.pos)?;
         }
     }
 
@@ -120,9 +118,7 @@ impl<'a> Reader<'a> {
                 _ => return Err(self.unexpected("',' or '}' after a map entry")),
             }
             self.token();
-            if self.out.len() > self.limit {
-                return Err(Stop::too_large(self.pos));
-            }
+            self.bounded(self.pos)?;
         }
     }
 

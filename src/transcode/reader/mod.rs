@@ -24,16 +24,24 @@ use super::{
     steps::count_steps,
 };
 
+/// A document is large from so many bytes on.
+const LARGE: usize = 256 << 10;
+
 /// One document on its way to wire bytes.
 pub(super) struct Reader<'a> {
     input: &'a [u8],
     pos: usize,
     out: Buffer,
+    /// How long the output was before.
+    start: usize,
     table: &'a Table,
     scratch: &'a mut Scratch,
     /// How much deeper the document may nest.
     depth_left: u32,
     ignore_unknown: bool,
+    /// How long the output may become before it is looked at: there is room for so much, and it is
+    /// within the limit.
+    watermark: usize,
     /// How long the output may become.
     limit: usize,
 }
@@ -49,6 +57,13 @@ pub(super) struct Scratch {
 }
 
 impl Scratch {
+    /// How many bytes are kept for later documents.
+    pub(super) fn retained(&self) -> usize {
+        let sets: usize = self.sets.iter().map(KeySet::retained).sum();
+        let bits = self.bits.capacity() * size_of::<u64>();
+        sets + bits + self.gaps.retained() + self.any.retained()
+    }
+
     fn clear(&mut self) {
         self.gaps.clear();
         self.bits.clear();
@@ -93,7 +108,9 @@ impl<'a> Reader<'a> {
         Self {
             input,
             pos: 0,
+            watermark: 0,
             limit: limit.saturating_add(out.len()),
+            start: out.len(),
             out: Buffer::new(out),
             table,
             scratch,
@@ -104,7 +121,7 @@ impl<'a> Reader<'a> {
 
     /// Reads the whole document as a message.
     pub(super) fn whole_message(&mut self, message: u32) -> Step<()> {
-        self.out.ensure(self.input.len().min(1 << 20) + 32);
+        self.make_room();
         self.content(message)?;
         self.finish()
     }
@@ -113,7 +130,7 @@ impl<'a> Reader<'a> {
     pub(super) fn whole_field(&mut self, message: u32, field: u32) -> Step<()> {
         let table = self.table;
         let plan = &table.messages[message as usize];
-        self.out.ensure(self.input.len().min(1 << 20) + 32);
+        self.make_room();
         let field = &plan.fields[field as usize];
         if self.token() == b'n' && !self.takes_null(field) {
             self.word("null")?;
@@ -121,6 +138,40 @@ impl<'a> Reader<'a> {
             self.field_value(field)?;
         }
         self.finish()
+    }
+
+    /// Makes room for the output: as much as a small document is long, and a part of it for a large
+    /// one, whose output may be much shorter.
+    fn make_room(&mut self) {
+        let length = self.input.len();
+        self.out.ensure(if length < LARGE { length + 32 } else { length / 16 });
+        self.watermark = if length < LARGE { self.limit } else { self.out.capacity() / 16 * 15 };
+        self.watermark = self.watermark.min(self.limit);
+    }
+
+    /// Refuses an output past the limit, and keeps room ahead of a large one.
+    #[inline(always)]
+    fn bounded(&mut self, at: usize) -> Step<()> {
+        if self.out.len() > self.watermark { self.past_watermark(at) } else { Ok(()) }
+    }
+
+    /// Makes room for as much as the rest of the document takes if it is like what was read.
+    #[cold]
+    #[inline(never)]
+    fn past_watermark(&mut self, at: usize) -> Step<()> {
+        if self.out.len() > self.limit {
+            return Err(Stop::too_large(at));
+        }
+        let written = self.out.len() - self.start + self.scratch.gaps.extra();
+        let rest = (self.input.len() - self.pos) as u128;
+        let expected = written as u128 * rest / self.pos.max(1) as u128;
+        let allowed = self.limit.saturating_sub(self.out.len()).saturating_add(LARGE / 16);
+        // A little more, so that the estimate is made a few times and not often.
+        let more = expected + expected / 32 + self.scratch.gaps.extra() as u128;
+        let more = usize::try_from(more).unwrap_or(usize::MAX).min(allowed).max(written / 4);
+        self.out.ensure_exactly(more + 64);
+        self.watermark = self.limit.min(self.out.len() + more - more / 64);
+        Ok(())
     }
 
     /// The output, for the caller to keep or to cut.
@@ -309,9 +360,7 @@ impl<'a> Reader<'a> {
         if self.mark(frame, field.index) {
             return Err(Stop::at(key_at, format!("the field \"{}\" occurs twice", field.name)));
         }
-        if self.out.len() > self.limit {
-            return Err(Stop::too_large(key_at));
-        }
+        self.bounded(key_at)?;
         if self.token() == b'n' && !self.takes_null(field) {
             self.word("null")?;
             return self.check_absent(plan, field);

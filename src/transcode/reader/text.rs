@@ -55,6 +55,7 @@ impl<'a> Reader<'a> {
         let window = &self.input[..self.input.len().min(start + WINDOW)];
         let mut run = find_special(window, start);
         if run.stop == window.len() && window.len() < self.input.len() {
+            self.make_room_for_text(start);
             let at = self.out.len();
             self.out.slice(&[0; USUAL]);
             run = self.out.copy_plain(self.input, start, self.input.len());
@@ -75,11 +76,26 @@ impl<'a> Reader<'a> {
         }
         let end = self.closing_quote(run.stop)?;
         let bound = varint_length(end - start);
+        if end - start > WINDOW {
+            self.out.ensure_exactly(end - start + bound);
+        }
         let at = self.out.len();
         self.out.slice(&[0; 10][..bound]);
         unescape(self.input, start, end, &mut self.out)?;
         self.pos = end + 1;
         Ok(self.set_length(at, bound))
+    }
+
+    /// Makes room for the string that begins at `start`, where there is less than the rest of the
+    /// document takes: a buffer that grows while a string is copied may get twice as large.
+    fn make_room_for_text(&mut self, start: usize) {
+        let rest = &self.input[start..];
+        if self.out.capacity() - self.out.len() < rest.len() {
+            let length = memchr::memchr(b'"', rest).unwrap_or(rest.len());
+            count_steps(length);
+            // The copy writes whole blocks.
+            self.out.ensure_exactly(length + WINDOW);
+        }
     }
 
     /// Writes the length of all behind the `kept` bytes at `at` there, and moves it if the length

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
 
     fn struct_entries(&mut self, keys: &mut super::KeySet) -> Step<()> {
         loop {
-            self.limited()?;
+            self.bounded(self.pos)?;
             if self.token() != b'"' {
                 return Err(self.unexpected("a field name in double quotes"));
             }
@@ -178,7 +178,7 @@ impl<'a> Reader<'a> {
             self.pos += 1;
         } else {
             loop {
-                self.limited()?;
+                self.bounded(self.pos)?;
                 self.nested(0x0a, Self::any_json)?;
                 match self.token() {
                     b',' => self.pos += 1,
@@ -192,9 +192,5 @@ impl<'a> Reader<'a> {
         }
         self.depth_left += 1;
         Ok(())
-    }
-
-    fn limited(&self) -> Step<()> {
-        if self.out.len() > self.limit { Err(Stop::too_large(self.pos)) } else { Ok(()) }
     }
 }

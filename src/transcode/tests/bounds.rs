@@ -86,6 +86,38 @@ fn groups_of_an_earlier_message_are_forgotten() {
     assert!(to_json(&plan, &earlier[..6]).is_err());
 }
 
+#[test]
+fn a_thread_keeps_little_memory_after_huge_documents() {
+    let plan = book();
+    let retained = || {
+        let (reader, writer) = (READER.take(), WRITER.take());
+        let bytes = reader.as_ref().map(|scratch| scratch.retained());
+        let more = writer.as_ref().map(|scratch| scratch.retained());
+        READER.set(reader);
+        WRITER.set(writer);
+        (bytes.unwrap_or(0), more.unwrap_or(0))
+    };
+    let usual = format!("{{\"counts\":{{{}}}}}", members(100));
+    let keys = format!("{{\"counts\":{{{}}}}}", members(50_000));
+    let spot = format!("{{\"name\":\"{}\"}},", "x".repeat(200));
+    let lengths = format!("{{\"spots\":[{}{{}}]}}", spot.repeat(50_000));
+    let types = "{\"depth\":1,\"@type\":\"x/test.Spot\"},".repeat(20_000);
+    let types = format!("{{\"anys\":[{types}{{}}]}}");
+    for huge in [keys, lengths, types] {
+        let wire = to_wire(&plan, &usual).unwrap();
+        to_json(&plan, &wire).unwrap();
+        let (reader, writer) = retained();
+        assert!(reader > 1_000 && writer > 1_000, "{reader} and {writer} bytes are used again");
+        let wire = to_wire(&plan, &huge).unwrap();
+        // The title twice brings the second try, with its index.
+        let twice = [&to_wire(&plan, "{\"title\":\"x\"}").unwrap().repeat(2)[..], &wire].concat();
+        to_json(&plan, &twice).unwrap();
+        wire_to_wire(&plan, &Settings::default(), usize::MAX, &twice, &mut Vec::new()).unwrap();
+        let (reader, writer) = retained();
+        assert!(reader <= RETAINED && writer <= RETAINED, "{reader} and {writer} bytes are kept");
+    }
+}
+
 /// Twice the input may cost hardly more than twice the steps, over four doublings.
 fn assert_linear(what: &str, make: impl Fn(usize) -> Vec<u8>, run: impl Fn(&[u8])) {
     let steps: Vec<usize> = [1_000, 2_000, 4_000, 8_000, 16_000]
@@ -153,7 +185,7 @@ fn no_shape_of_json_costs_more_than_linear_time() {
             let close = ",\"@type\":\"x/google.protobuf.Any\"}".repeat(90);
             format!(
                 "{{\"any\":{open}{{\"name\":\"{}\",\"@type\":\"x/test.Spot\"}}{close}}}",
-                "x".repeat(n * 10)
+                "x".repeat(n * 2)
             )
         }),
     ];
@@ -205,7 +237,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
         (
             "nested groups",
             Box::new(|n| {
-                let body = [0x08, 1].repeat(n * 10);
+                let body = [0x08, 1].repeat(n * 2);
                 [
                     &[0xa3, 0x06].repeat(90)[..],
                     &body,
@@ -218,7 +250,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
         (
             "nested split messages",
             Box::new(|n| {
-                let mut wire = [0x08, 1].repeat(n * 10);
+                let mut wire = [0x08, 1].repeat(n * 2);
                 for _ in 0..90 {
                     wire = [&[0x08, 1, 0x08, 1, 0x1a][..], &length(wire.len()), &wire].concat();
                 }

@@ -35,6 +35,13 @@ impl Index {
         self.groups = HashMap::new();
     }
 
+    /// How many bytes are kept for later messages.
+    pub(super) fn retained(&self) -> usize {
+        let items = self.items.capacity() * size_of::<Item>();
+        let oneofs = self.oneofs.capacity() * size_of::<Choice>();
+        items + oneofs + self.groups.allocation_size()
+    }
+
     pub(super) fn group_end(&self, start: usize) -> Option<(usize, usize)> {
         if self.groups.is_empty() {
             return None;

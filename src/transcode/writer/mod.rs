@@ -66,6 +66,15 @@ pub(super) struct Scratch {
     gaps: Gaps,
 }
 
+impl Scratch {
+    /// How many bytes are kept for later messages.
+    pub(super) fn retained(&self) -> usize {
+        let sets: usize = self.sets.iter().map(KeySet::retained).sum();
+        let bits = self.bits.capacity() * size_of::<u64>();
+        sets + bits + self.index.retained() + self.gaps.retained()
+    }
+}
+
 /// What a frame has seen: a bit a field and a oneof.
 struct Frame {
     first: u64,

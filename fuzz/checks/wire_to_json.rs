@@ -71,8 +71,16 @@ fn assert_json(choice: &Choice, wire: &[u8], json: &str) {
 
 /// What was written is read, and comes out again.
 fn check_return(choice: &Choice, json: &str) {
-    let wire = choice.read_json(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"));
-    assert_json(choice, &wire, json);
+    let read = |json: &str| {
+        choice.read_json(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"))
+    };
+    let wire = read(json);
+    // Every number of NullValue is written as null, and the default of the enum is then left out.
+    if !json.contains("null") {
+        return assert_json(choice, &wire, json);
+    }
+    let again = choice.write_json(&wire).unwrap_or_else(|error| panic!("{json}: {error}"));
+    assert_json(choice, &read(&again), &again);
 }
 
 /// A field alone is what it is within the whole.

@@ -71,16 +71,18 @@ fn assert_json(choice: &Choice, wire: &[u8], json: &str) {
 
 /// What was written is read, and comes out again.
 fn check_return(choice: &Choice, json: &str) {
-    let read = |json: &str| {
-        choice.read_json(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"))
+    let wire = match choice.read_json(json.as_bytes()) {
+        Ok(wire) => wire,
+        // A list is a level of its document, but none of its message.
+        Err(error) => return assert!(error.contains("deeper"), "{json}: {error}"),
     };
-    let wire = read(json);
     // Every number of NullValue is written as null, and the default of the enum is then left out.
     if !json.contains("null") {
         return assert_json(choice, &wire, json);
     }
     let again = choice.write_json(&wire).unwrap_or_else(|error| panic!("{json}: {error}"));
-    assert_json(choice, &read(&again), &again);
+    let wire = choice.read_json(again.as_bytes()).unwrap_or_else(|e| panic!("{again}: {e}"));
+    assert_json(choice, &wire, &again);
 }
 
 /// A field alone is what it is within the whole.

@@ -4,12 +4,12 @@
 //! Not a measurement but a test, and here because an allocator that counts needs `unsafe`:
 //!
 //!     cargo test --bench allocations
-#![allow(unsafe_code)]
+#![allow(unsafe_code, reason = "an allocator that counts is one")]
 
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
 #[path = "transcode/shapes.rs"]
 mod shapes;
-#[allow(dead_code)]
+#[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
 #[path = "transcode/typed.rs"]
 mod typed;
 

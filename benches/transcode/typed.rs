@@ -80,7 +80,7 @@ pub struct Author {
 )]
 #[repr(i32)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-#[allow(clippy::enum_variant_names)]
+#[allow(clippy::enum_variant_names, reason = "named as in the .proto file")]
 pub enum Kind {
     KindUnspecified = 0,
     KindBook = 1,

@@ -24,7 +24,8 @@
 //!
 //! ```text
 //! 0  error, problem                             nothing of ours
-//! 1  schema < exchange < route, transcode       pure: no hyper, no sockets, no config
+//! 1  coding, frame                              bytes as they cross a wire
+//!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //! 2  protocol, stage, upstream                  levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
 //! 4  gateway                                    composes 0 to 3
@@ -40,6 +41,10 @@
 
 pub mod error;
 pub mod problem;
+
+pub mod coding;
+
+pub mod frame;
 
 pub mod schema;
 

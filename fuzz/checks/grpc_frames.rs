@@ -5,7 +5,7 @@
 //!     input = limit cuts stream
 //! ```
 
-use transom::{error::Code, upstream::frame::FrameReader};
+use transom::frame::{Fault, FrameReader};
 
 use super::Cuts;
 
@@ -20,7 +20,7 @@ struct Content {
 enum End {
     BetweenMessages,
     InsideMessage,
-    Error(Code),
+    Fault(Fault),
 }
 
 /// Checks one input.
@@ -40,11 +40,11 @@ fn read_whole(limit: usize, mut stream: &[u8]) -> Content {
     let end = loop {
         match stream {
             [] => break End::BetweenMessages,
-            [1..=u8::MAX, ..] => break End::Error(Code::Internal),
+            [flag @ 1..=u8::MAX, ..] => break End::Fault(Fault::Flag(*flag)),
             [0, a, b, c, d, rest @ ..] => {
                 let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
                 if length > limit {
-                    break End::Error(Code::ResourceExhausted);
+                    break End::Fault(Fault::TooLarge { length, limit });
                 }
                 let Some((message, rest)) = rest.split_at_checked(length) else {
                     break End::InsideMessage;
@@ -64,13 +64,13 @@ fn read_pieces(limit: usize, cuts: Cuts, stream: &[u8]) -> Content {
     for piece in cuts.pieces(stream) {
         reader.push(piece);
         loop {
-            match reader.next_message() {
-                Ok(Some(message)) => messages.push(message.to_vec()),
+            match reader.next_frame() {
+                Ok(Some(frame)) => messages.push(frame.payload.to_vec()),
                 Ok(None) => break,
-                Err(error) => return Content { messages, end: End::Error(error.code()) },
+                Err(fault) => return Content { messages, end: End::Fault(fault) },
             }
         }
     }
-    let end = if reader.is_between_messages() { End::BetweenMessages } else { End::InsideMessage };
+    let end = if reader.is_between_frames() { End::BetweenMessages } else { End::InsideMessage };
     Content { messages, end }
 }

@@ -12,12 +12,12 @@ use tokio::time::Instant;
 
 use super::{
     endpoint::Target,
-    frame::Framed,
     pump::{Pump, too_large},
 };
 use crate::{
     error::{Code, Error},
     exchange::{Messages, Metadata},
+    frame::Framed,
 };
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");

@@ -28,10 +28,10 @@ use tokio::{
 use super::{
     endpoint::{Lane, Target},
     fault::Fault,
-    frame::Framed,
     settings,
     socket::{self, Socket, not_http2},
 };
+use crate::frame::Framed;
 
 /// How much of one reply may be under way or unread.
 const STREAM_WINDOW: u32 = 512 << 10;

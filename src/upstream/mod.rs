@@ -15,7 +15,6 @@ mod cluster;
 mod connection;
 mod endpoint;
 mod fault;
-pub mod frame;
 mod pump;
 pub mod reflection;
 mod reply;

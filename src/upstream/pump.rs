@@ -13,8 +13,7 @@ use std::{
 use h2::{Reason, SendStream};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use super::frame::Framed;
-use crate::{error::Error, exchange::Messages};
+use crate::{error::Error, exchange::Messages, frame::Framed};
 
 /// A pump at work; dropping it stops it.
 pub(super) struct Pump {

@@ -17,13 +17,13 @@ use tokio::time::Instant;
 use super::{
     endpoint::Slot,
     fault::{Failure, of_body, of_stream},
-    frame::FrameReader,
     pump::Pump,
     status::{Head, broken, no_status, read_head, read_trailers},
 };
 use crate::{
-    error::{Code, Error},
+    error::{Code, Error, Origin},
     exchange::{Journal, MessageStream, Messages, Metadata, Reply},
+    frame::{self, FrameReader},
 };
 
 /// Small pieces are given back together: each time costs a lock.
@@ -127,6 +127,28 @@ fn no_message() -> Error {
     )
 }
 
+/// The error of a backend that sends what is no frame, or too long a one.
+fn no_frame(fault: frame::Fault) -> Error {
+    let (code, reason, message) = match fault {
+        frame::Fault::Flag(frame::COMPRESSED) => (
+            Code::Internal,
+            "upstream_broken_frame",
+            "the backend sent a compressed message, though none was asked for".to_owned(),
+        ),
+        frame::Fault::Flag(flag) => (
+            Code::Internal,
+            "upstream_broken_frame",
+            format!("the backend sent no gRPC message: a frame begins with {flag:#04x}"),
+        ),
+        frame::Fault::TooLarge { length, limit } => (
+            Code::ResourceExhausted,
+            "upstream_message_too_large",
+            format!("the backend's message of {length} bytes is above the limit of {limit} bytes"),
+        ),
+    };
+    Error::new(code, reason, message).with_origin(Origin::Upstream)
+}
+
 fn poll_failure(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Option<Error> {
     pump.as_mut()?.poll_failure(cx)
 }
@@ -162,8 +184,8 @@ impl Incoming {
             return Poll::Ready(Err(error));
         }
         loop {
-            if let Some(message) = self.frames.next_message()? {
-                return Poll::Ready(Ok(Item::Message(message)));
+            if let Some(frame) = self.frames.next_frame().map_err(no_frame)? {
+                return Poll::Ready(Ok(Item::Message(frame.payload)));
             }
             self.give_back();
             match ready!(self.stream.poll_data(cx)) {
@@ -185,7 +207,7 @@ impl Incoming {
         };
         note_end(self.journal.as_ref(), &end);
         let trailers = end?;
-        if !self.frames.is_between_messages() {
+        if !self.frames.is_between_frames() {
             return Poll::Ready(Err(broken(
                 "upstream_broken_frame",
                 "the backend ended the call in the middle of a message",

@@ -3,15 +3,18 @@
 use super::{assert_tidy, code::Source, findings};
 
 /// What every module of the second level may know.
-const WAIST: &[&str] = &["error", "problem", "schema", "exchange", "route", "transcode"];
+const WAIST: &[&str] =
+    &["error", "problem", "coding", "frame", "schema", "exchange", "route", "transcode"];
 
 /// The modules in the order of `lib.rs`, lowest first: name, level, what it may know besides
 /// itself. An empty list above level 3 means every module of a level that is not higher.
 const LAYERS: &[(&str, u8, &[&str])] = &[
     ("error", 0, &[]),
     ("problem", 0, &[]),
+    ("coding", 1, &["error"]),
+    ("frame", 1, &[]),
     ("schema", 1, &["error", "problem"]),
-    ("exchange", 1, &["error", "problem", "schema"]),
+    ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
     ("route", 1, &["error", "problem", "schema", "exchange"]),
     ("transcode", 1, &["error", "problem", "schema", "exchange"]),

@@ -11,8 +11,10 @@
 pub mod body;
 pub mod caller;
 pub mod deadline;
+pub mod gathered;
 pub mod json;
 pub mod metadata;
+pub mod only;
 pub mod refusal;
 pub mod rest;
 pub mod rule;

@@ -8,7 +8,7 @@ use tokio::{
 };
 
 use super::{
-    arrival,
+    arrival::{self, Arrived},
     bind::{self, BACKLOG},
     connection::{self, Context},
     stream::Wire,
@@ -136,7 +136,9 @@ impl Acceptor {
         tokio::spawn(async move {
             let Context { listen, worker, .. } = &*context;
             match arrival::receive(wire, peer, listen, tls.as_deref(), *worker).await {
-                Ok(arrived) => connection::serve(arrived, &context, draining).await,
+                Ok(Arrived { stream, caller, chosen }) => {
+                    connection::serve(stream, caller, chosen, &context, draining).await;
+                }
                 Err(reason) => {
                     let (listener, peer) = (&listen.address, peer.map(tracing::field::display));
                     tracing::debug!(%listener, peer, reason, "downstream connection refused");

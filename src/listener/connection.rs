@@ -20,16 +20,16 @@ use tokio::sync::watch;
 
 use super::{
     activity::{Activity, CallInProgress, Verdict},
-    arrival::Arrived,
     handshake::Chosen,
     socket::Socket,
+    stream::Stream,
 };
 use crate::{
     config::Listen,
     error::Error,
     gateway::Gateway,
     protocol::{
-        ResponseBody,
+        Caller, ResponseBody,
         body::{Streamed, StreamedBody},
     },
 };
@@ -49,13 +49,14 @@ fn head_buffer(listen: &Listen) -> usize {
 /// How long after its beginning a connection may have its first request, although we drain.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or slow for too long, or the drain has emptied it.
 pub(super) async fn serve(
-    arrived: Arrived,
+    stream: Stream,
+    caller: Caller,
+    chosen: Option<Chosen>,
     context: &Context,
     mut draining: watch::Receiver<bool>,
 ) {
-    let Arrived { stream, caller, chosen } = arrived;
     let (listen, caller) = (&context.listen, Arc::new(caller));
     let activity = Activity::new();
 

@@ -5,6 +5,7 @@
 mod connect;
 mod examples;
 mod fuzz_corpus;
+mod listener;
 mod readme;
 mod rest;
 mod support;

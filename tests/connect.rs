@@ -6,7 +6,7 @@ mod get;
 mod streams;
 mod unary;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::support::Response;
 
@@ -18,6 +18,11 @@ const PROTO_STREAM: (&str, &str) = ("content-type", "application/connect+proto")
 /// The path of a method of the bookshelf.
 fn path(method: &str) -> String {
     format!("/bookshelf.v1.Bookshelf/{method}")
+}
+
+/// What is said in a chat, as JSON.
+fn said(text: &str) -> String {
+    json!({"book": "shelves/science/books/tides", "text": text}).to_string()
 }
 
 /// A frame.

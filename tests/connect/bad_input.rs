@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{JSON, JSON_STREAM, PROTO, PROTO_STREAM, frame, path, refusal, stream_refusal};
+use super::{JSON, JSON_STREAM, PROTO, PROTO_STREAM, frame, path, refusal, said, stream_refusal};
 use crate::support::{Rig, within};
 
 #[tokio::test]
@@ -106,7 +106,7 @@ async fn message_that_is_broken_or_too_large_leaves_the_connection_usable() {
 async fn broken_frames_are_told_in_the_last_frame() {
     let rig = Rig::with_policy("max_request_message: 100").await;
     let mut connection = rig.http1().await;
-    let good = frame(0, br#"{"text":"a"}"#);
+    let good = frame(0, said("a"));
     let large = frame(0, json!({"text": "a".repeat(100)}).to_string());
     for (body, code, part) in [
         (frame(1, b"{}"), "internal", "connect-content-encoding"),
@@ -152,7 +152,7 @@ async fn broken_frame_in_a_running_call_cancels_it() {
     let rig = Rig::start().await;
     let mut connection = rig.http2().await;
     let mut stream = connection.open_stream("POST", &path("Chat"), &[JSON_STREAM], false).await;
-    stream.send(frame(0, br#"{"text":"a"}"#), false);
+    stream.send(frame(0, said("a")), false);
     within("the call", rig.bookshelf.wait_for_begun(1)).await;
     stream.send(frame(8, b""), false);
     let response = stream.response().await;

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use serde_json::json;
 use transom::coding::Coding;
 
-use super::{JSON, JSON_STREAM, PROTO, frame, frames, path, refusal, stream_refusal};
+use super::{JSON, JSON_STREAM, PROTO, frame, frames, path, refusal, said, stream_refusal};
 use crate::support::Rig;
 
 /// JSON that is worth its compression.
@@ -37,8 +37,9 @@ async fn unary_bodies_are_packed_as_asked() {
 async fn stream_messages_are_packed_one_by_one() {
     let rig = Rig::start().await;
     for coding in Coding::ALL {
-        let packed = coding.pack(large().as_bytes()).unwrap();
-        let body = [frame(1, packed), frame(0, large()), frame(1, b"")].concat();
+        let large = said(&"light above the door ".repeat(100));
+        let packed = coding.pack(large.as_bytes()).unwrap();
+        let body = [frame(1, packed), frame(0, large), frame(1, b"")].concat();
         let headers = [JSON_STREAM, ("connect-content-encoding", coding.name())];
         let response = rig.request("POST", &path("Chat"), &headers, &body).await;
         assert_eq!(response.header("connect-content-encoding"), coding.name());

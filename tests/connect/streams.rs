@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use serde_json::{Value, json};
 
-use super::{JSON_STREAM, PROTO_STREAM, frame, frames, path, stream, stream_refusal};
+use super::{JSON_STREAM, PROTO_STREAM, frame, frames, path, said, stream, stream_refusal};
 use crate::support::{
-    Rig,
+    Gateway, Rig, http1,
     http2::{self, Stream},
-    within,
+    rig, within,
 };
 
 /// Reads until a frame is whole.
@@ -43,8 +43,10 @@ async fn server_stream_ends_with_its_trailers() {
 #[tokio::test]
 async fn protobuf_goes_through_as_it_is() {
     let rig = Rig::start().await;
-    // ChatMessage { text: "hi", 100: 1 }: a field that nobody knows is not lost on the way in.
-    let ask = [frame(0, b"\x12\x02hi\xa0\x06\x01"), frame(0, b"")].concat();
+    // ChatMessage { book: …, text: "hi", 100: 1 }, with a field that nobody knows.
+    let book = b"shelves/science/books/tides";
+    let first = [&[0x0a, book.len() as u8], &book[..], b"\x12\x02hi\xa0\x06\x01"].concat();
+    let ask = [frame(0, first), frame(0, b"")].concat();
     let response = rig.request("POST", &path("Chat"), &[PROTO_STREAM], &ask).await;
     assert_eq!(response.header("content-type"), "application/connect+proto");
     let frames = frames(&response.body);
@@ -57,25 +59,20 @@ async fn protobuf_goes_through_as_it_is() {
 #[tokio::test]
 async fn client_stream_is_the_same_wherever_it_is_cut() {
     let rig = Rig::start().await;
-    let book = |title: &str| {
+    let book = |title: String| {
         frame(0, json!({"parent": "shelves/new", "book": {"title": title}}).to_string())
     };
-    let body = [book("A"), book("B"), frame(0, b"")].concat();
+    let body = |cut: usize| [book(format!("A {cut:03}")), book(format!("B {cut:03}"))].concat();
     let mut connection = rig.http2().await;
     let path = path("ImportBooks");
-    for cut in 0..body.len() {
+    for cut in 0..body(0).len() {
         let mut stream = connection.open_stream("POST", &path, &[JSON_STREAM], false).await;
-        stream.send(Bytes::copy_from_slice(&body[..cut]), false);
-        stream.send(Bytes::copy_from_slice(&body[cut..]), true);
-        let response = stream.response().await;
-        let (messages, end) = super::stream(&response);
-        // The same books again are refused, which is an answer as well.
-        match cut {
-            0 => assert_eq!(messages[0]["imported"], 3, "{end}"),
-            _ => assert!(messages.len() == 1 || end["error"].is_object(), "cut at {cut}: {end}"),
-        }
+        let body = Bytes::from(body(cut));
+        stream.send(body.slice(..cut), false);
+        stream.send(body.slice(cut..), true);
+        let (messages, end) = super::stream(&stream.response().await);
+        assert_eq!(messages[0]["imported"], 2, "cut at {cut}: {end}");
     }
-    assert_eq!(rig.bookshelf.begun(), body.len() as u64);
     let none = rig.request("POST", &path, &[JSON_STREAM], b"").await;
     assert_eq!(stream(&none).0, [json!({})], "no message is a stream as well");
 }
@@ -85,7 +82,7 @@ async fn bidirectional_stream_is_live_over_http2() {
     let rig = Rig::start().await;
     let mut connection = rig.http2().await;
     let mut stream = connection.open_stream("POST", &path("Chat"), &[JSON_STREAM], false).await;
-    stream.send(frame(0, br#"{"text":"one"}"#), false);
+    stream.send(frame(0, said("one")), false);
     let (head, mut sending, mut body) = stream.head().await.unwrap();
     assert_eq!(head.status, 200);
     for text in ["one", "two", "three"] {
@@ -93,8 +90,7 @@ async fn bidirectional_stream_is_live_over_http2() {
         assert_eq!((flag, &message["text"]), (0, &json!(text)));
         let next = if text == "one" { "two" } else { "three" };
         if text != "three" {
-            let next = frame(0, json!({"text": next}).to_string());
-            sending.send_data(next.into(), false).unwrap();
+            sending.send_data(frame(0, said(next)).into(), false).unwrap();
         }
     }
     sending.send_data(Bytes::new(), true).unwrap();
@@ -104,7 +100,7 @@ async fn bidirectional_stream_is_live_over_http2() {
 #[tokio::test]
 async fn bidirectional_stream_over_http1_is_answered() {
     let rig = Rig::start().await;
-    let body = [frame(0, br#"{"text":"a"}"#), frame(0, br#"{"text":"b"}"#)].concat();
+    let body = [frame(0, said("a")), frame(0, said("b"))].concat();
     let response = rig.request("POST", &path("Chat"), &[JSON_STREAM], &body).await;
     let (messages, end) = stream(&response);
     let texts: Vec<_> = messages.iter().map(|message| message["text"].as_str().unwrap()).collect();
@@ -119,8 +115,8 @@ async fn error_of_a_stream_stands_in_its_last_frame() {
     let (books, end) = stream(&response);
     assert_eq!(books.len(), 1);
     super::message(&end["error"], "unavailable");
-    let ask = frame(0, br#"{"parent":"shelves/none"}"#);
-    let response = rig.request("POST", &path("WatchBooks"), &[JSON_STREAM], &ask).await;
+    let nothing = frame(0, br#"{"name":"shelves/none/books/none"}"#);
+    let response = rig.request("POST", &path("ReadText"), &[JSON_STREAM], &nothing).await;
     stream_refusal(&response, "not_found");
     let headers = [JSON_STREAM, ("connect-timeout-ms", "0")];
     let response = rig.request("POST", &path("WatchBooks"), &headers, &ask).await;
@@ -165,9 +161,30 @@ async fn caller_that_leaves_a_stream_cancels_it() {
     let mut connection = rig.http2().await;
     let mut stream: Stream =
         connection.open_stream("POST", &path("Chat"), &[JSON_STREAM], false).await;
-    stream.send(frame(0, br#"{"text":"one"}"#), false);
+    stream.send(frame(0, said("one")), false);
     let (_, mut sending, mut body) = stream.head().await.unwrap();
     next_frame(&mut body).await;
     sending.send_reset(h2::Reason::CANCEL);
     within("the call's end", rig.bookshelf.wait_for_cancelled(2)).await;
+}
+
+#[tokio::test]
+async fn access_log_tells_how_a_stream_ended() {
+    let (_bookshelf, upstream) = rig::start_bookshelf().await;
+    let mut gateway = Gateway::serve(&["--upstream", &upstream.to_string(), "--access-log"]).await;
+    let ask = frame(0, br#"{"parent":"shelves/fiction","failAfter":1}"#);
+    let (address, headers) = (gateway.address, [JSON_STREAM]);
+    http1::request(address, "POST", &path("WatchBooks"), &headers, &ask).await;
+    http1::request(address, "POST", &path("Chat"), &headers, b"\x04").await;
+    http1::request(address, "POST", &path("Nothing"), &headers, b"").await;
+    gateway.signal("TERM").await;
+    gateway.wait().await;
+    let text = gateway.printed_to_the_end().await;
+    let lines: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let seen = lines.iter().map(|line| {
+        assert_eq!(line["protocol"], "connect");
+        (line["http_status"].as_u64().unwrap(), line["grpc_status"].as_str().unwrap())
+    });
+    let seen: Vec<_> = seen.collect();
+    assert_eq!(seen, [(200, "UNAVAILABLE"), (200, "INVALID_ARGUMENT"), (404, "UNIMPLEMENTED")]);
 }

@@ -31,6 +31,9 @@ impl<'a> Writer<'a> {
 
     /// Writes the content of a message whose pieces the spans are.
     fn canonical(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        // The same levels as in JSON, so that one limit takes the same messages for both.
+        let levels = u32::from(plan.shape.is_level());
+        self.depth_left += 1 - levels;
         self.enter()?;
         let base = self.scratch.index.items.len();
         let oneofs = self.scratch.index.oneofs.len();
@@ -85,7 +88,7 @@ impl<'a> Writer<'a> {
         self.out.slice(&unknown_values);
         self.scratch.index.items.truncate(base);
         self.scratch.index.oneofs.truncate(oneofs);
-        self.depth_left += 1;
+        self.depth_left += levels;
         Ok(())
     }
 

@@ -138,6 +138,7 @@ impl<'a> Writer<'a> {
         if wrote == Wrote::Default {
             self.out.truncate(start);
             match field.label {
+                Label::Single if self.lacks_required(field) => self.out.slice(b"{}"),
                 Label::Single => self.default_value(field)?,
                 Label::List => self.out.slice(b"[]"),
                 Label::Map => self.out.slice(b"{}"),
@@ -146,6 +147,13 @@ impl<'a> Writer<'a> {
         self.scratch.index.items.truncate(base);
         self.scratch.index.oneofs.truncate(oneofs);
         Ok(())
+    }
+
+    /// Whether the field is a message whose empty form would be refused. As the empty value of a
+    /// field that isn't there it is no message that lacks something.
+    fn lacks_required(&self, field: &FieldPlan) -> bool {
+        let plan = || &self.table.messages[field.target as usize];
+        field.kind.is_message() && !plan().required.is_empty()
     }
 
     /// Appends the items of a message, sorted by field, and its oneofs. With `only`, items of
@@ -162,10 +170,11 @@ impl<'a> Writer<'a> {
         self.scratch.index.oneofs.resize(oneofs + plan.oneofs.len(), none);
         count_steps(plan.oneofs.len());
         let mut order = 0;
+        let (mut expected, mut last, mut sorted) = (plan.first_on_wire, 0, true);
         for span in spans {
             self.pos = span.start;
             while self.pos < span.end {
-                let Some(mut item) = self.item(plan, span.end)? else { continue };
+                let Some(mut item) = self.item(plan, &mut expected, span.end)? else { continue };
                 order += 1;
                 item.order = order;
                 if let Some(field) = plan.fields.get(item.field as usize)
@@ -178,13 +187,15 @@ impl<'a> Writer<'a> {
                     }
                 }
                 if only.is_none_or(|only| only.index == item.field) {
+                    sorted &= last <= item.field;
+                    last = item.field;
                     self.scratch.index.items.push(item);
                 }
             }
         }
         let items = &mut self.scratch.index.items[base..];
         count_steps(items.len());
-        if !items.is_sorted_by_key(|item| item.field) {
+        if !sorted {
             items.sort_unstable_by_key(|item| {
                 count_steps(1);
                 u64::from(item.field) << 32 | u64::from(item.order)
@@ -193,24 +204,30 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Reads one field; nothing if the message doesn't know it, or its enum not the number.
-    fn item(&mut self, plan: &'a MessagePlan, end: usize) -> Step<Option<Item>> {
+    /// Reads one field, most likely the `expected` one; nothing if the message doesn't know it, or
+    /// its enum not the number.
+    #[inline(always)]
+    fn item(
+        &mut self,
+        plan: &'a MessagePlan,
+        expected: &mut u32,
+        end: usize,
+    ) -> Step<Option<Item>> {
         let tag_at = self.pos;
         let tag = self.tag(end)?;
         if tag == 0x0b && plan.shape == Shape::MessageSet {
-            let Some((field, start)) = self.set_item_parts(plan, end)? else {
-                return Ok(self.unknown_item(tag_at, tag));
-            };
-            let after = self.pos;
-            self.pos = start;
-            let value = self.delimited(end)?;
-            self.pos = after;
-            let (start, end) = (start as u32, value.end as u32);
-            return Ok(Some(Item { field: field.index, order: 0, start, end, tag: field.tag }));
+            return self.set_item_found(plan, tag_at, end);
         }
         let start = self.pos;
         self.skip(tag, end)?;
-        let Some(field) = plan.field_by_tag(tag) else { return Ok(self.unknown_item(tag_at, tag)) };
+        let field = match plan.fields.get(*expected as usize) {
+            Some(field) if field.tag == tag => field,
+            _ => match plan.field_by_tag(tag) {
+                Some(field) => field,
+                None => return Ok(self.unknown_item(tag_at, tag)),
+            },
+        };
+        *expected = if field.label == Label::Single { field.next_on_wire } else { field.index };
         let after = self.pos;
         if field.kind == Kind::Enum && field.label == Label::Single {
             self.pos = start;
@@ -221,8 +238,26 @@ impl<'a> Writer<'a> {
                 return Ok(self.unknown_item(tag_at, tag));
             }
         }
-        self.pos = after;
         Ok(Some(Item { field: field.index, order: 0, start: start as u32, end: after as u32, tag }))
+    }
+
+    /// An item of a MessageSet, whose start tag is behind the position.
+    #[cold]
+    fn set_item_found(
+        &mut self,
+        plan: &'a MessagePlan,
+        tag_at: usize,
+        end: usize,
+    ) -> Step<Option<Item>> {
+        let Some((field, start)) = self.set_item_parts(plan, end)? else {
+            return Ok(self.unknown_item(tag_at, 0x0b));
+        };
+        let after = self.pos;
+        self.pos = start;
+        let value = self.delimited(end)?;
+        self.pos = after;
+        let (start, end) = (start as u32, value.end as u32);
+        Ok(Some(Item { field: field.index, order: 0, start, end, tag: field.tag }))
     }
 
     /// The field that began at `start` as one that nobody knows, if such are kept.
@@ -298,7 +333,9 @@ impl<'a> Writer<'a> {
             Label::Map => {
                 self.out.push(b'{');
                 let open = self.out.len();
-                self.gathered_map(field, items)?;
+                if !self.proven_map(field, items.clone())? {
+                    self.gathered_map(field, items)?;
+                }
                 let is_empty = self.out.len() == open;
                 self.close_bracket(open, b'}');
                 Ok(Wrote::from(is_empty && show != EmitDefaults::All))
@@ -358,6 +395,44 @@ impl<'a> Writer<'a> {
         keys.clear();
         self.scratch.sets.push(keys);
         Ok((latest, unknown))
+    }
+
+    /// Writes the entries of a map that the first try came past: they stand together, and no key
+    /// is there twice. False if it's no such map.
+    fn proven_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<bool> {
+        let all = &self.scratch.index.items[items];
+        let (Some(first), Some(last)) = (all.first(), all.last()) else { return Ok(false) };
+        let (from, to) = (first.start as usize, last.end as usize);
+        if to > self.proven {
+            return Ok(false);
+        }
+        let (start, depth) = (self.out.len(), self.depth_left);
+        let bits = self.scratch.bits.len();
+        self.pos = from;
+        self.indexed = false;
+        let mut keys = self.scratch.sets.pop().unwrap_or_default();
+        let result = self.entries(field, &mut keys, to);
+        keys.clear();
+        self.scratch.sets.push(keys);
+        self.indexed = true;
+        match result {
+            Ok(()) if self.pos == to => Ok(true),
+            Err(stop) if stop.is_too_large() => Err(stop),
+            _ => {
+                self.disprove(start, depth, bits);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Goes back to before something that the first try should have come past and did not: two
+    /// pieces of a message are no whole one. If that happens, it costs one more pass.
+    #[cold]
+    pub(super) fn disprove(&mut self, start: usize, depth: u32, bits: usize) {
+        self.proven = 0;
+        self.depth_left = depth;
+        self.scratch.bits.truncate(bits);
+        self.out.truncate(start);
     }
 
     /// Writes the entries of a map, a comma after each.

@@ -224,13 +224,13 @@ impl<'a> Writer<'a> {
             self.out.fixed(&key.tag_bytes, key.tag_len.into());
             match entry.key {
                 Some(at) => {
-                    self.pos = at;
-                    self.canonical_scalar(key, entry.span.end)?;
+                    self.pos = at as usize;
+                    self.canonical_scalar(key, entry.whole.span().end)?;
                 }
                 None => self.canonical_default(key),
             }
             if value.kind.is_message() {
-                let spans = self.all_values(value, entry.span)?;
+                let spans = self.all_values(value, entry.whole.span())?;
                 self.out.fixed(&value.tag_bytes, value.tag_len.into());
                 let inner = self.scratch.gaps.open(&mut self.out);
                 self.canonical(&table.messages[value.target as usize], &spans)?;
@@ -240,8 +240,9 @@ impl<'a> Writer<'a> {
                 if entry.values == 0 {
                     self.canonical_default(value);
                 } else {
-                    self.pos = entry.value.start;
-                    self.canonical_scalar(value, entry.value.end)?;
+                    let last = entry.value.span();
+                    self.pos = last.start;
+                    self.canonical_scalar(value, last.end)?;
                 }
             }
             self.scratch.gaps.close(length, &mut self.out);

@@ -75,6 +75,8 @@ async fn connection(socket: TcpStream, answers: Rc<Answers>) -> Option<()> {
     let mut server = h2::server::Builder::new();
     server.initial_window_size(1 << 20).initial_connection_window_size(1 << 24);
     server.max_concurrent_streams(10_000).max_send_buffer_size(1 << 24);
+    // When the load ends, gateways cancel what they have on its way, all of it at once: no attack.
+    server.max_pending_accept_reset_streams(10_000).max_local_error_reset_streams(None);
     let mut connection = server.handshake::<_, Bytes>(socket).await.ok()?;
     while let Some(call) = connection.accept().await {
         let (request, respond) = call.ok()?;

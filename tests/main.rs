@@ -4,6 +4,7 @@
 
 mod examples;
 mod fuzz_corpus;
+mod listener;
 mod readme;
 mod rest;
 mod support;

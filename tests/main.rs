@@ -4,6 +4,7 @@
 
 mod examples;
 mod fuzz_corpus;
+mod grpc;
 mod readme;
 mod rest;
 mod support;

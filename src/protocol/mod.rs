@@ -10,12 +10,18 @@
 
 pub mod body;
 pub mod caller;
+pub mod codec;
 pub mod deadline;
+pub mod grpc;
+pub mod incoming;
 pub mod json;
 pub mod metadata;
+pub mod outgoing;
 pub mod refusal;
 pub mod rest;
+pub mod rpc;
 pub mod rule;
+pub mod status;
 pub mod upload;
 pub mod violation;
 
@@ -124,4 +130,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, rest::ENTRY];

@@ -18,7 +18,8 @@ const STRONG: Style = Style::new().bold();
 /// What there is: `1 service, 15 methods, 18 routes`.
 pub(super) fn contents(prepared: &Prepared) -> String {
     let services = report::count(prepared.schema.services().len(), "service");
-    let methods = report::count(prepared.schema.methods().len(), "method");
+    let methods = prepared.schema.services().iter().map(|service| service.methods.len()).sum();
+    let methods = report::count(methods, "method");
     let routes = report::count(prepared.schema.rules().count(), "route");
     format!("{services}, {methods}, {routes}")
 }

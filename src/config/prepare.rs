@@ -66,11 +66,9 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
     let rules = Rules::of(&file.services, &places, &mut problems);
     let errors_before = count_errors(&problems);
 
-    let automatic = rules.clone();
-    let auto_map = move |method: &str| automatic.maps_automatically(method);
     // Asking takes time; there is enough to mend before.
     let ask = errors_before == 0;
-    let gathered = sources::gather(&file, &places, auto_map, ask, &mut problems).await;
+    let gathered = sources::gather(&file, &places, &rules, ask, &mut problems).await;
     let only_unreachable = gathered.unreachable && errors_before == 0;
     let Some(schema) = gathered.schema else {
         return Err(Failure { problems: in_order(problems), only_unreachable });

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("problem", 0, &[]),
     ("coding", 1, &["error"]),
     ("frame", 1, &[]),
-    ("schema", 1, &["error", "problem"]),
+    ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
     ("route", 1, &["error", "problem", "schema", "exchange"]),

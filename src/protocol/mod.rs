@@ -13,6 +13,7 @@ pub mod caller;
 pub mod codec;
 pub mod deadline;
 pub mod grpc;
+pub mod grpc_web;
 pub mod incoming;
 pub mod json;
 pub mod metadata;
@@ -130,4 +131,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, grpc_web::ENTRY, rest::ENTRY];

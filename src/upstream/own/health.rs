@@ -64,6 +64,7 @@ impl Health {
             messages: Messages::one(request.encode_to_vec().into()),
             deadline: Some(Instant::now() + PATIENCE),
             limits: Limits::default(),
+            codings: crate::coding::Codings::NONE,
             worker,
             extensions: http::Extensions::new(),
             journal: None,

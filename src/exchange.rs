@@ -6,9 +6,11 @@
 //! ```
 //!
 //! A message is protobuf wire bytes, never a tree. Unary is a stream of one with a fast path that
-//! allocates nothing.
+//! allocates nothing. Where both ends of a call take the same coding, messages may stay packed as
+//! they crossed the wire ([`Packed`]); who wants to read one gets it plain and needn't know.
 
 pub mod identity;
+mod packed;
 
 use std::{
     future::poll_fn,
@@ -24,8 +26,10 @@ use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
 pub use self::identity::Identity;
+pub use self::packed::{Bound, Packed};
 use crate::{
-    error::{Code, Error},
+    coding::{Coding, Codings},
+    error::{Code, Error, Origin},
     schema::Method,
 };
 
@@ -44,6 +48,8 @@ pub struct Exchange {
     pub deadline: Option<Instant>,
     /// How large messages may be.
     pub limits: Limits,
+    /// What the reply's messages may come packed with; the backend is asked for no other coding.
+    pub codings: Codings,
     /// The worker thread that serves the call (from 0); its upstream connections are used.
     pub worker: usize,
     /// What stages leave for later stages (a principal, for example).
@@ -52,7 +58,8 @@ pub struct Exchange {
     pub journal: Option<Arc<Journal>>,
 }
 
-/// How large the messages of a call may be, in bytes.
+/// How large the messages of a call may be, in bytes: as they cross the wire, and unpacked where the
+/// gateway unpacks them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// A message from downstream.
@@ -99,7 +106,7 @@ pub trait Upstream: Send + Sync {
 pub struct Messages(Kind);
 
 enum Kind {
-    Ready { message: Option<Bytes>, trailers: Metadata },
+    Ready { message: Option<Packed>, bound: Bound, trailers: Metadata },
     Stream(Pin<Box<dyn MessageStream>>),
 }
 
@@ -112,16 +119,33 @@ pub trait MessageStream: Send {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>>;
 
+    /// The same as it crossed the wire, perhaps packed with [`Self::coding`]. A stream that wraps
+    /// another and doesn't look into its messages passes this on, so that nobody unpacks them.
+    fn poll_packed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Packed, Error>>> {
+        self.poll_message(cx).map_ok(Packed::plain)
+    }
+
+    /// What [`Self::poll_packed`] may give messages packed with.
+    fn coding(&self) -> Option<Coding> {
+        None
+    }
+
     /// The trailers, control names removed; only complete after `poll_message` gave `None`.
     fn take_trailers(self: Pin<&mut Self>) -> Metadata {
         Metadata::new()
     }
 }
 
+/// What plain messages need.
+const NO_BOUND: Bound = Bound { limit: usize::MAX, origin: Origin::Gateway };
+
 impl Messages {
     /// No message at all.
     pub fn none() -> Self {
-        Self(Kind::Ready { message: None, trailers: Metadata::new() })
+        Self(Kind::Ready { message: None, bound: NO_BOUND, trailers: Metadata::new() })
     }
 
     /// Exactly one message, which is at hand.
@@ -131,7 +155,12 @@ impl Messages {
 
     /// Exactly one message and the trailers after it.
     pub fn one_with_trailers(message: Bytes, trailers: Metadata) -> Self {
-        Self(Kind::Ready { message: Some(message), trailers })
+        Self::one_packed(Packed::plain(message), NO_BOUND, trailers)
+    }
+
+    /// Exactly one message as it crossed the wire, how far it may grow, and the trailers after it.
+    pub fn one_packed(message: Packed, bound: Bound, trailers: Metadata) -> Self {
+        Self(Kind::Ready { message: Some(message), bound, trailers })
     }
 
     /// Messages that arrive over time.
@@ -139,25 +168,61 @@ impl Messages {
         Self(Kind::Stream(Box::pin(stream)))
     }
 
-    /// The one message, if it is at hand and no other can follow.
+    /// The one message, if it is at hand, plain, and no other can follow.
     pub fn as_one(&self) -> Option<&Bytes> {
+        match &self.0 {
+            Kind::Ready { message: Some(Packed { coding: None, bytes }), .. } => Some(bytes),
+            _ => None,
+        }
+    }
+
+    /// The one message as it crossed the wire, if it is at hand and no other can follow.
+    pub fn as_packed_one(&self) -> Option<&Packed> {
         match &self.0 {
             Kind::Ready { message, .. } => message.as_ref(),
             Kind::Stream(_) => None,
         }
     }
 
+    /// Whether all there is is at hand, so that no time passes in polling.
+    pub fn is_at_hand(&self) -> bool {
+        matches!(self.0, Kind::Ready { .. })
+    }
+
+    /// What [`Self::poll_packed`] may give messages packed with.
+    pub fn coding(&self) -> Option<Coding> {
+        match &self.0 {
+            Kind::Ready { message, .. } => message.as_ref()?.coding,
+            Kind::Stream(stream) => stream.coding(),
+        }
+    }
+
     /// The next message; see [`MessageStream::poll_message`].
     pub fn poll_message(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         match &mut self.0 {
-            Kind::Ready { message, .. } => Poll::Ready(message.take().map(Ok)),
+            Kind::Ready { message, bound, .. } => {
+                Poll::Ready(message.take().map(|message| message.unpack(*bound)))
+            }
             Kind::Stream(stream) => stream.as_mut().poll_message(cx),
+        }
+    }
+
+    /// The next message as it crossed the wire; see [`MessageStream::poll_packed`].
+    pub fn poll_packed(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Packed, Error>>> {
+        match &mut self.0 {
+            Kind::Ready { message, .. } => Poll::Ready(message.take().map(Ok)),
+            Kind::Stream(stream) => stream.as_mut().poll_packed(cx),
         }
     }
 
     /// The next message, to be awaited.
     pub async fn next(&mut self) -> Option<Result<Bytes, Error>> {
         poll_fn(|cx| self.poll_message(cx)).await
+    }
+
+    /// The next message as it crossed the wire, to be awaited.
+    pub async fn next_packed(&mut self) -> Option<Result<Packed, Error>> {
+        poll_fn(|cx| self.poll_packed(cx)).await
     }
 
     /// The trailers, once the last message has been taken.

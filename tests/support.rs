@@ -5,6 +5,7 @@ pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod document;
 pub(crate) mod gateway;
+pub(crate) mod grpc;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod response;

@@ -4,6 +4,7 @@
 //! names and the bytes are the same. Whatever is unpacked has a bound: a few bytes can claim to be
 //! gigabytes.
 
+mod codings;
 mod pack;
 mod unpack;
 
@@ -12,7 +13,7 @@ mod tests;
 
 use bytes::Bytes;
 
-pub use self::{pack::Packer, unpack::Unpacker};
+pub use self::{codings::Codings, pack::Packer, unpack::Unpacker};
 use crate::error::{Code, Error};
 
 /// A way to make bytes fewer. Where there is none, that is `identity`, an `Option` tells so.

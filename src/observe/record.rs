@@ -108,6 +108,10 @@ pub fn follow(
             record.response_bytes = bytes.len() as u64;
             ResponseBody::Whole(bytes)
         }
+        ResponseBody::Trailed(bytes, trailers) => {
+            record.response_bytes = bytes.len() as u64;
+            ResponseBody::Trailed(bytes, trailers)
+        }
         ResponseBody::Stream(inner) => {
             let ended = false;
             ResponseBody::stream(Followed { inner, record, ended })

@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::Refusal;
@@ -21,6 +22,8 @@ pub enum ResponseBody {
     Empty,
     /// A body that is at hand.
     Whole(Bytes),
+    /// A body that is at hand, and the trailers after it.
+    Trailed(Bytes, Box<HeaderMap>),
     /// A body that arrives over time; an error ends the connection or stream visibly.
     Stream(Streamed),
 }
@@ -64,6 +67,14 @@ impl Body for ResponseBody {
                 *self = Self::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
+            Self::Trailed(bytes, trailers) => {
+                if !bytes.is_empty() {
+                    return Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes)))));
+                }
+                let trailers = std::mem::take(&mut **trailers);
+                *self = Self::Empty;
+                Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+            }
             Self::Stream(body) => {
                 // On HTTP/1.1 a panic would take the connection's task with it.
                 let polled = catch_unwind(AssertUnwindSafe(|| body.as_mut().poll_frame(cx)));
@@ -79,6 +90,7 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => true,
             Self::Whole(bytes) => bytes.is_empty(),
+            Self::Trailed(..) => false,
             Self::Stream(body) => body.is_end_stream(),
         }
     }
@@ -87,6 +99,8 @@ impl Body for ResponseBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            // A length that is told would be one more header, of which no such caller knows.
+            Self::Trailed(..) => SizeHint::default(),
             Self::Stream(body) => body.size_hint(),
         }
     }
@@ -139,5 +153,18 @@ mod tests {
         assert_eq!(body.frame().await.unwrap().unwrap().into_data().unwrap(), "hello");
         assert!(body.is_end_stream() && body.frame().await.is_none());
         assert_eq!(ResponseBody::Empty.size_hint().exact(), Some(0));
+    }
+
+    #[tokio::test]
+    async fn trailers_come_behind_the_body() {
+        let mut trailers = HeaderMap::new();
+        trailers.insert("x-last", http::HeaderValue::from_static("1"));
+        let body = ResponseBody::Trailed("hello".into(), Box::new(trailers.clone()));
+        let collected = body.collect().await.unwrap();
+        assert_eq!(collected.trailers(), Some(&trailers));
+        assert_eq!(collected.to_bytes(), "hello");
+        let mut bare = ResponseBody::Trailed(Bytes::new(), Box::new(trailers));
+        assert!(bare.frame().await.unwrap().unwrap().is_trailers());
+        assert!(bare.is_end_stream() && bare.frame().await.is_none());
     }
 }

@@ -51,6 +51,7 @@ pub(crate) fn exchange(metadata: Metadata, deadline: Option<Instant>) -> Exchang
         messages: Messages::one(Bytes::new()),
         deadline,
         limits: Limits::default(),
+        codings: crate::coding::Codings::NONE,
         worker: 0,
         extensions: Extensions::new(),
         journal: None,

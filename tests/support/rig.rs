@@ -6,7 +6,7 @@ use tempfile::TempDir;
 use tokio::net::TcpListener;
 use transom::cli::demo::bookshelf::{self, Bookshelf};
 
-use super::{Gateway, Response, http1, http2};
+use super::{Gateway, Response, grpc, http1, http2};
 
 /// The backend, the gateway, and a folder for their files. The test's end ends all of it.
 pub(crate) struct Rig {
@@ -63,6 +63,11 @@ impl Rig {
     /// A connection of HTTP/1.1, to send on byte by byte.
     pub(crate) async fn http1(&self) -> http1::Connection {
         http1::Connection::open(self.gateway.address).await
+    }
+
+    /// gRPC's own client.
+    pub(crate) async fn grpc(&self) -> grpc::Client {
+        grpc::client(self.gateway.address).await
     }
 
     /// A connection of HTTP/2 with prior knowledge.

@@ -20,6 +20,7 @@ use super::{
     upload,
 };
 use crate::{
+    coding,
     error::Error,
     exchange::{Exchange, Messages},
     problem::Problem,
@@ -181,6 +182,7 @@ fn open(
             messages,
             deadline,
             limits: shape.limits,
+            codings: coding::Codings::NONE,
             worker: caller.worker,
             extensions: http::Extensions::new(),
             journal: None,

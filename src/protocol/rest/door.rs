@@ -19,6 +19,7 @@ use super::{
     response::RestAnswer,
 };
 use crate::{
+    coding::Codings,
     error::Error,
     exchange::Exchange,
     protocol::{
@@ -112,6 +113,7 @@ impl Rest {
                 messages,
                 deadline,
                 limits: binding.limits,
+                codings: Codings::NONE,
                 worker: caller.worker,
                 extensions: http::Extensions::new(),
                 journal: None,

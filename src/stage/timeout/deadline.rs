@@ -14,8 +14,9 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
+    coding::Coding,
     error::{Code, Error},
-    exchange::{Exchange, MessageStream, Messages, Metadata, Reply},
+    exchange::{Exchange, MessageStream, Messages, Metadata, Packed, Reply},
     stage::Next,
 };
 
@@ -29,7 +30,7 @@ pub(super) async fn keep(
         return Err(Error::deadline_exceeded());
     }
     let mut reply = first(next.call(exchange), deadline).await?;
-    if reply.messages.as_one().is_none() {
+    if !reply.messages.is_at_hand() {
         reply.messages = Messages::stream(Timed {
             inner: reply.messages,
             timer: sleep_until(deadline),
@@ -73,11 +74,16 @@ pin_project! {
     }
 }
 
-impl MessageStream for Timed {
-    fn poll_message(
+/// What polling a stream gives.
+type Polled<T> = Poll<Option<Result<T, Error>>>;
+
+impl Timed {
+    /// The next of the inner messages, in whatever form `poll` asks for.
+    fn poll_next<T>(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
+        poll: fn(&mut Messages, &mut Context<'_>) -> Polled<T>,
+    ) -> Polled<T> {
         let this = self.project();
         if *this.ended {
             return Poll::Ready(None);
@@ -89,10 +95,30 @@ impl MessageStream for Timed {
             *this.inner = Messages::none();
             return Poll::Ready(Some(Err(Error::deadline_exceeded())));
         }
-        let polled = this.inner.poll_message(cx);
+        let polled = poll(this.inner, cx);
         let polled = polled.map_err(|error| settle(error, deadline));
         *this.ended = matches!(polled, Poll::Ready(None | Some(Err(_))));
         polled
+    }
+}
+
+impl MessageStream for Timed {
+    fn poll_message(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        self.poll_next(cx, Messages::poll_message)
+    }
+
+    fn poll_packed(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Packed, Error>>> {
+        self.poll_next(cx, Messages::poll_packed)
+    }
+
+    fn coding(&self) -> Option<Coding> {
+        self.inner.coding()
     }
 
     fn take_trailers(self: Pin<&mut Self>) -> Metadata {

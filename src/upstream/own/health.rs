@@ -18,6 +18,7 @@ use tonic_health::pb::{
 
 use super::adapter::Worker;
 use crate::{
+    coding::Codings,
     error::Code,
     exchange::{Exchange, Limits, Messages, Metadata, Upstream},
     schema::{Method, Schema},
@@ -64,6 +65,7 @@ impl Health {
             messages: Messages::one(request.encode_to_vec().into()),
             deadline: Some(Instant::now() + PATIENCE),
             limits: Limits::default(),
+            codings: Codings::NONE,
             worker,
             extensions: http::Extensions::new(),
             journal: None,

@@ -14,6 +14,7 @@ use tonic_reflection::pb::v1::{
 
 use super::*;
 use crate::{
+    coding::Codings,
     error::Code,
     exchange::{Limits, Messages, Metadata},
 };
@@ -61,6 +62,7 @@ async fn call(own: &Own, path: &str, request: impl Message) -> Result<Reply, Err
         messages: Messages::one(request.encode_to_vec().into()),
         deadline: None,
         limits: Limits::default(),
+        codings: Codings::NONE,
         worker: 3,
         extensions: http::Extensions::new(),
         journal: None,

@@ -73,6 +73,7 @@ fn exchange(name: &str, messages: Messages) -> Exchange {
         messages,
         deadline: None,
         limits: Limits::default(),
+        codings: crate::coding::Codings::NONE,
         worker: 0,
         extensions: Extensions::new(),
         journal: Some(Arc::new(Journal::default())),

@@ -1,0 +1,7 @@
+//! gRPC through the gateway, as its clients see it: the program as a process, over real sockets.
+
+mod bad_input;
+mod calls;
+mod metadata;
+mod pass_through;
+mod upstream_trouble;

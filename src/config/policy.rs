@@ -18,7 +18,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, rest, rule},
+    protocol::{MethodPolicy, cors, rest, rule},
     stage::STAGES,
     transcode,
 };
@@ -43,6 +43,8 @@ pub struct Policy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
+    /// What web pages of other origins may do.
+    pub cors: Option<cors::Permission>,
 }
 
 /// The keys that are the configuration's own.
@@ -70,6 +72,7 @@ struct Parts {
     transcode: Part,
     parameters: Part,
     rest: Part,
+    cors: Part,
 }
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
@@ -78,11 +81,13 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     transcode: Part::of::<transcode::Settings>(),
     parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
+    cors: Part::of::<cors::Settings>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 5] {
-        [&self.own, &self.transcode, &self.parameters, &self.rest, &self.limits]
+    fn all(&self) -> [&Part; 6] {
+        let Self { own, limits, transcode, parameters, rest, cors } = self;
+        [own, transcode, parameters, rest, limits, cors]
     }
 }
 
@@ -101,8 +106,11 @@ impl Part {
 
     /// The part's keys and values; those without a value are as good as left out.
     fn select(&self, policy: &Map<String, Value>) -> Value {
-        let own = policy.iter().filter(|(key, value)| self.keys.contains(*key) && !value.is_null());
-        Value::Object(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+        let own = policy.iter().filter(|(key, _)| self.keys.contains(*key));
+        let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut selected = Map::new();
+        super::merge::lay_over(&mut selected, &own);
+        Value::Object(selected)
     }
 
     /// The typed settings of a merged policy, which has been checked selector by selector.
@@ -159,6 +167,7 @@ impl Policy {
     pub(super) fn of(merged: &Map<String, Value>) -> Self {
         let own: Own = PARTS.own.settings(merged);
         let limits: Limits = PARTS.limits.settings(merged);
+        let cors: cors::Settings = PARTS.cors.settings(merged);
         Self {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
@@ -166,14 +175,22 @@ impl Policy {
             parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
+            cors: cors.cors,
         }
+    }
+
+    /// What can't be meant together although each selector may say its part: the key, the path
+    /// inside its value, and a sentence.
+    pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str, String)> {
+        let (inside, message) = self.cors.as_ref()?.contradiction()?;
+        Some(("cors", inside, message))
     }
 }
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, parameters, rest, limits, .. } = policy.clone();
-        Self { json: transcode, parameters, rest, limits }
+        let Policy { transcode, parameters, rest, limits, cors, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, limits, cors }
     }
 }
 

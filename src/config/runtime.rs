@@ -8,7 +8,7 @@ use hyper::body::Incoming;
 use super::Prepared;
 use crate::{
     problem::Problem,
-    protocol::Door,
+    protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
     upstream::Cluster,
@@ -18,6 +18,7 @@ use crate::{
 pub struct Runtime {
     schema: Arc<Schema>,
     doors: Vec<Box<dyn Door>>,
+    cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
 }
@@ -29,7 +30,7 @@ impl Runtime {
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
     pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, doors, .. } = prepared;
+        let Prepared { file, schema, methods, doors, cors, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
@@ -43,18 +44,24 @@ impl Runtime {
             Some(Chain::new(resolved.stages, cluster.clone()))
         });
         let chains: Vec<_> = chains.collect();
-        if problems.is_empty() { Ok(Self { schema, doors, chains }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { schema, doors, cors, chains }) } else { Err(problems) }
     }
 
     /// A runtime of one door, which must answer everything itself.
     #[cfg(test)]
     pub(crate) fn of_door(schema: Schema, door: Box<dyn Door>) -> Self {
-        Self { schema: Arc::new(schema), doors: vec![door], chains: Vec::new() }
+        let (schema, cors) = (Arc::new(schema), Cors::default());
+        Self { schema, doors: vec![door], cors, chains: Vec::new() }
     }
 
     /// The services that are served.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// What web pages of other origins may call.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// The door for this request.

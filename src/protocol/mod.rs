@@ -10,6 +10,7 @@
 
 pub mod body;
 pub mod caller;
+pub mod cors;
 pub mod deadline;
 pub mod json;
 pub mod metadata;
@@ -17,6 +18,7 @@ pub mod refusal;
 pub mod rest;
 pub mod rule;
 pub mod upload;
+pub mod vary;
 pub mod violation;
 
 use std::sync::Arc;
@@ -91,6 +93,8 @@ pub struct MethodPolicy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: Limits,
+    /// What web pages of other origins may do.
+    pub cors: Option<cors::Permission>,
 }
 
 /// A kind of protocol, and how its door is made.

@@ -10,6 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
+    compression,
     limits::Limits,
     places::{Places, join_key},
     read::read,
@@ -43,6 +44,8 @@ pub struct Policy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
+    /// How REST's answers are compressed, if they are.
+    pub compression: Option<rest::Compression>,
     /// What web pages of other origins may do.
     pub cors: Option<cors::Permission>,
 }
@@ -72,6 +75,7 @@ struct Parts {
     transcode: Part,
     parameters: Part,
     rest: Part,
+    compression: Part,
     cors: Part,
 }
 
@@ -81,13 +85,14 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     transcode: Part::of::<transcode::Settings>(),
     parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
+    compression: Part::of::<compression::Settings>(),
     cors: Part::of::<cors::Settings>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 6] {
-        let Self { own, limits, transcode, parameters, rest, cors } = self;
-        [own, transcode, parameters, rest, limits, cors]
+    fn all(&self) -> [&Part; 7] {
+        let Self { own, limits, transcode, parameters, rest, compression, cors } = self;
+        [own, transcode, parameters, rest, limits, compression, cors]
     }
 }
 
@@ -167,6 +172,7 @@ impl Policy {
     pub(super) fn of(merged: &Map<String, Value>) -> Self {
         let own: Own = PARTS.own.settings(merged);
         let limits: Limits = PARTS.limits.settings(merged);
+        let compression: compression::Settings = PARTS.compression.settings(merged);
         let cors: cors::Settings = PARTS.cors.settings(merged);
         Self {
             upstream: own.upstream.unwrap_or_default(),
@@ -175,6 +181,7 @@ impl Policy {
             parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
+            compression: compression.compression.as_ref().map(Into::into),
             cors: cors.cors,
         }
     }
@@ -189,8 +196,8 @@ impl Policy {
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, parameters, rest, limits, cors, .. } = policy.clone();
-        Self { json: transcode, parameters, rest, limits, cors }
+        let Policy { transcode, parameters, rest, limits, compression, cors, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, limits, compression, cors }
     }
 }
 

@@ -93,6 +93,8 @@ pub struct MethodPolicy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: Limits,
+    /// How REST's answers are compressed, if they are.
+    pub compression: Option<rest::Compression>,
     /// What web pages of other origins may do.
     pub cors: Option<cors::Permission>,
 }

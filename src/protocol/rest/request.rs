@@ -16,19 +16,37 @@ use std::{
 };
 
 use bytes::{Bytes, BytesMut};
-use http_body::Body as _;
 
 use super::{
     binding::{Binding, RequestShape},
     fault,
     negotiate::Content,
+    unpacked::{Bound, Unpacked},
 };
 use crate::{
+    coding::Coding,
     error::Error,
     exchange::{MessageStream, Messages},
     protocol::Upload,
     transcode::{Elements, Framing},
 };
+
+/// The body of a request, the codings undone that were applied in this order.
+///
+/// # Errors
+/// A lack of memory.
+pub(super) fn unpacked(
+    binding: &Binding,
+    body: Upload,
+    codings: &[Coding],
+) -> Result<Unpacked, Error> {
+    let limit = binding.limits.request_message;
+    let bound = match binding.rule.method.client_streaming {
+        true => Bound::Stream(limit),
+        false => Bound::Message(limit),
+    };
+    Unpacked::new(body, codings, bound)
+}
 
 /// The messages of a request whose path and query have become `tail`, wire bytes that follow the
 /// body's own.
@@ -37,7 +55,7 @@ pub(super) fn messages(
     content: Content,
     content_type: Option<Bytes>,
     tail: Result<Vec<u8>, Error>,
-    body: Upload,
+    body: Unpacked,
 ) -> Messages {
     let tail = match tail {
         Ok(tail) => tail,
@@ -85,27 +103,19 @@ pub(super) fn messages(
 struct Source {
     binding: Arc<Binding>,
     tail: Vec<u8>,
-    body: Upload,
+    body: Unpacked,
     /// Bytes of the body so far.
     read: u64,
 }
 
 impl Source {
-    /// The next piece of the body; trailers are of no use to REST.
+    /// The next piece of the body.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        loop {
-            return Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                None => None,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        self.read += data.len() as u64;
-                        Some(Ok(data))
-                    }
-                    Err(_) => continue,
-                },
-                Some(Err(error)) => Some(Err(fault::broken_body(error))),
-            });
+        let data = ready!(self.body.poll_data(cx));
+        if let Some(Ok(data)) = &data {
+            self.read += data.len() as u64;
         }
+        Poll::Ready(data)
     }
 }
 
@@ -176,8 +186,7 @@ impl MessageStream for Whole {
         }
         let limit = self.source.binding.limits.request_message;
         while let Some(data) = ready!(self.source.poll_data(cx)) {
-            let expected = self.source.body.size_hint().lower();
-            let expected = expected.saturating_add(self.source.read);
+            let expected = self.source.body.expected().saturating_add(self.source.read);
             if let Err(error) = data.and_then(|data| self.gathered.push(data, expected, limit)) {
                 self.gathered = Gathered::Taken;
                 return Poll::Ready(Some(Err(error)));

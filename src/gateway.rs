@@ -35,7 +35,7 @@ impl Gateway {
         request: Request<Incoming>,
         caller: &Caller,
     ) -> Response<ResponseBody> {
-        let mut record = Record::begin(&request, caller.peer);
+        let mut record = Record::begin(&request, caller);
         let walk = self.walk(request, caller, record.as_deref_mut());
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
@@ -70,6 +70,10 @@ impl Gateway {
             Opening::Answered(response) => return visit.mark(response),
         };
         record.iter_mut().for_each(|record| record.opened(&mut call));
+        // Whoever has shown a certificate is known to the stages.
+        if let Some(identity) = &caller.identity {
+            call.exchange.extensions.insert(identity.clone());
+        }
 
         // The method's stages, and the backend behind them.
         let outcome = match visit.enter(&call.exchange.method) {

@@ -6,6 +6,7 @@ mod compression;
 mod cors;
 mod examples;
 mod fuzz_corpus;
+mod listener;
 mod readme;
 mod rest;
 mod support;

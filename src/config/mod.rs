@@ -18,10 +18,13 @@ mod file;
 mod json_schema;
 mod limits;
 mod listen;
+mod listeners;
 mod merge;
+mod mode;
 mod places;
 mod policy;
 mod prepare;
+mod proxies;
 mod read;
 mod resolve;
 mod runtime;
@@ -39,9 +42,11 @@ pub use self::{
     json_schema::json_schema,
     limits::Limits,
     listen::Listen,
+    mode::Mode,
     places::Places,
     policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},
+    proxies::{ProxyProtocol, TrustedProxy},
     resolve::Resolved,
     runtime::Runtime,
 };

@@ -10,10 +10,13 @@
 
 pub mod body;
 pub mod caller;
+pub mod connect;
 pub mod cors;
 pub mod deadline;
+pub mod gathered;
 pub mod json;
 pub mod metadata;
+pub mod only;
 pub mod refusal;
 pub mod rest;
 pub mod rule;
@@ -130,4 +133,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[connect::ENTRY, rest::ENTRY];

@@ -99,3 +99,37 @@ async fn every_origin_is_a_star_and_a_more_specific_policy_takes_it_away() {
     assert!(!response.headers.contains_key("access-control-allow-origin"));
     assert!(!response.headers.contains_key("vary"));
 }
+
+#[tokio::test]
+async fn connect_call_of_a_page_can_be_read_well_or_not() {
+    let rig = rig().await;
+    let call = async |method: &str, origin: &str, body: &str| {
+        let headers = [
+            ("origin", origin),
+            ("content-type", "application/json"),
+            ("connect-protocol-version", "1"),
+        ];
+        let path = format!("/bookshelf.v1.Bookshelf/{method}");
+        rig.request("POST", &path, &headers, body.as_bytes()).await
+    };
+    for (method, body, status) in
+        [("Ping", r#"{"text":"hi"}"#, 200), ("Ping", "{", 400), ("Fail", r#"{"code":5}"#, 404)]
+    {
+        let response = call(method, APP, body).await;
+        assert_eq!(response.status, status, "{}", response.text());
+        assert_eq!(response.header("access-control-allow-origin"), APP);
+        lists(&response, "access-control-expose-headers", &EXPOSED);
+    }
+    let response = call("Ping", EVIL, r#"{"text":"hi"}"#).await;
+    assert_eq!(response.status, 200);
+    assert!(!response.headers.contains_key("access-control-allow-origin"));
+
+    let policy = "cors: { origins: [\"https://app.example.com\"], other_origins: reject }";
+    let rejecting = Rig::with_policy(policy).await;
+    let headers = [("origin", EVIL), ("content-type", "application/json")];
+    let path = "/bookshelf.v1.Bookshelf/Ping";
+    let response = rejecting.request("POST", path, &headers, b"{}").await;
+    assert_eq!(response.status, 403);
+    // In the words of the protocol that the call came by.
+    assert_eq!(response.json()["code"], "permission_denied");
+}

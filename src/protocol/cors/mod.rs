@@ -132,7 +132,7 @@ impl Table {
         // gRPC-Web and Connect post to it; Connect may also get what has no side effects.
         let by_name = self.schema.method_by_path(path).filter(|method| match *http_method {
             HttpMethod::POST => true,
-            HttpMethod::GET => method.idempotency == Idempotency::NoSideEffects,
+            HttpMethod::GET | HttpMethod::HEAD => method.idempotency == Idempotency::NoSideEffects,
             _ => false,
         });
         match (by_rule, by_name) {

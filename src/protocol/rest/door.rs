@@ -25,7 +25,9 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, metadata,
+        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline,
+        gathered::over_limit,
+        metadata,
         rule::{self, Rules},
     },
     route::{self, Captures, Found},
@@ -167,7 +169,7 @@ fn check_content(
     // The length of one that is coded says nothing yet.
     let stated = if codings.is_empty() { body.size_hint().lower() } else { 0 };
     if !binding.rule.method.client_streaming && stated > limit as u64 {
-        return Err(fault::over_limit(limit));
+        return Err(over_limit(limit));
     }
     Ok(content)
 }

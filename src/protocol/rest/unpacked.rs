@@ -9,19 +9,15 @@
 //! one message's worth no more than [`RATIO`] times as much, all in all and in each step. So memory
 //! stays bounded whatever is sent, and a caller can't make a backend read what it didn't send.
 
-use std::{
-    pin::Pin,
-    task::{Context, Poll, ready},
-};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::Body as _;
 
-use super::fault;
 use crate::{
     coding::{Coding, Unpacker},
     error::{Code, Error},
-    protocol::Upload,
+    protocol::{Upload, gathered::over_limit},
 };
 
 /// How much more a stream may be than what came of it; gzip's own most.
@@ -94,10 +90,10 @@ impl Unpacked {
         if self.layers.is_empty() { self.upload.size_hint().lower() } else { 0 }
     }
 
-    /// The next piece; trailers are of no use to REST.
+    /// The next piece.
     pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         if self.layers.is_empty() {
-            return read(&mut self.upload, cx);
+            return self.upload.poll_data(cx);
         }
         if self.worked >= TURN {
             self.worked = 0;
@@ -112,26 +108,13 @@ impl Unpacked {
     }
 }
 
-fn read(upload: &mut Upload, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-    loop {
-        return Poll::Ready(match ready!(Pin::new(&mut *upload).poll_frame(cx)) {
-            None => None,
-            Some(Ok(frame)) => match frame.into_data() {
-                Ok(data) => Some(Ok(data)),
-                Err(_) => continue,
-            },
-            Some(Err(error)) => Some(Err(fault::broken_body(error))),
-        });
-    }
-}
-
 /// The next piece that the last of the layers gives.
 fn pull(
     layers: &mut [Layer],
     upload: &mut Upload,
     cx: &mut Context<'_>,
 ) -> Poll<Option<Result<Bytes, Error>>> {
-    let Some((layer, below)) = layers.split_last_mut() else { return read(upload, cx) };
+    let Some((layer, below)) = layers.split_last_mut() else { return upload.poll_data(cx) };
     loop {
         if !layer.output.is_empty() {
             let length = layer.output.len().min(PIECE);
@@ -207,7 +190,7 @@ impl Layer {
     fn explain(&self, error: Error) -> Error {
         let name = self.coding.name();
         match (error.code(), self.bound) {
-            (Code::ResourceExhausted, Bound::Message(limit)) => fault::over_limit(limit),
+            (Code::ResourceExhausted, Bound::Message(limit)) => over_limit(limit),
             (Code::ResourceExhausted, Bound::Stream(_)) => Error::too_large(format!(
                 "the request's {name} data unpack to more than {RATIO} times their size; send \
                  them less compressed"

@@ -35,16 +35,18 @@ async fn body_of_every_kind_comes_in_each_coding() {
     let rig = Rig::start().await;
     for coding in Coding::ALL {
         let name = coding.name();
+        let create = &format!("/v1/shelves/{name}/books");
+        let import = &format!("/v1/shelves/{name}/books:import");
         let body = pack(r#"{"title":"Packed"}"#, coding);
-        let book = send(&rig, ("POST", CREATE), JSON, name, &body).await.ok();
+        let book = send(&rig, ("POST", create), JSON, name, &body).await.ok();
         assert_eq!(book["title"], "Packed", "{name}");
 
         let form = "application/x-www-form-urlencoded";
         let body = pack("title=By+form", coding);
-        assert_eq!(send(&rig, ("POST", CREATE), form, name, &body).await.ok()["title"], "By form");
+        assert_eq!(send(&rig, ("POST", create), form, name, &body).await.ok()["title"], "By form");
 
         let body = pack("{\"book\":{\"title\":\"A\"}}\n{\"book\":{\"title\":\"B\"}}\n", coding);
-        let imported = send(&rig, ("POST", IMPORT), LINES, name, &body).await.ok();
+        let imported = send(&rig, ("POST", import), LINES, name, &body).await.ok();
         assert_eq!(imported["imported"], 2, "{name}");
 
         let body = pack(b"\x89PNG", coding);
@@ -62,8 +64,10 @@ async fn codings_are_undone_last_first_and_more_than_two_are_refused() {
     let rig = Rig::start().await;
     let once = pack(r#"{"title":"Twice"}"#, Coding::Gzip);
     let twice = pack(&once, Coding::Brotli);
-    for name in ["gzip, br", "GZIP , identity,, br"] {
-        assert_eq!(send(&rig, ("POST", CREATE), JSON, name, &twice).await.ok()["title"], "Twice");
+    for (name, create) in
+        [("gzip, br", "/v1/shelves/a/books"), ("GZIP , identity,, br", "/v1/shelves/b/books")]
+    {
+        assert_eq!(send(&rig, ("POST", create), JSON, name, &twice).await.ok()["title"], "Twice");
     }
     send(&rig, ("POST", CREATE), JSON, "br, gzip", &twice).await.refusal(400, 3);
     let thrice = pack(&twice, Coding::Zstd);
@@ -113,7 +117,8 @@ async fn body_cut_at_each_byte_is_the_same_body() {
         let headers = [("content-type", LINES), ("content-encoding", coding.name())];
         let mut connection = rig.http1().await;
         for cut in 1..body.len() {
-            connection.send_chunked_head("POST", IMPORT, &headers).await;
+            let import = format!("/v1/shelves/{}-{cut}/books:import", coding.name());
+            connection.send_chunked_head("POST", &import, &headers).await;
             connection.send_chunk(&body[..cut]).await;
             connection.send_chunk(&body[cut..]).await;
             connection.send_chunk("").await;
@@ -128,7 +133,8 @@ async fn message_that_unpacks_past_its_limit_is_413_and_costs_no_memory() {
     let bomb = format!(r#"{{"title":"{}"}}"#, "a".repeat(32 << 20));
     for coding in Coding::ALL {
         let fits = pack(format!(r#"{{"title":"{}"}}"#, "a".repeat(90_000)), coding);
-        send(&rig, ("POST", CREATE), JSON, coding.name(), &fits).await.ok();
+        let create = &format!("/v1/shelves/{}/books", coding.name());
+        send(&rig, ("POST", create), JSON, coding.name(), &fits).await.ok();
         let bomb = pack(&bomb, coding);
         assert!(bomb.len() < 100_000, "{coding:?}");
         let before = rig.gateway.memory();

@@ -85,7 +85,6 @@ async fn streams_that_stay_open_cost_little_memory_each() {
             open.push(connection);
         }
         let each = rig.gateway.memory().saturating_sub(before) / open.len();
-        println!("{coding:?}: {} KiB a stream", each >> 10);
         assert!(each < 1536 << 10, "{coding:?}: {each} bytes a stream");
     }
 }

@@ -10,7 +10,12 @@ use hyper::body::Incoming;
 use crate::{
     config::Runtime,
     observe::{self, Record},
-    protocol::{Caller, Opening, ResponseBody, Written, body::bug, rest},
+    protocol::{
+        Caller, Opening, ResponseBody, Written,
+        body::bug,
+        cors::{self, Reception},
+        rest,
+    },
 };
 
 /// Serves requests by the runtime that is in force. One value serves all workers.
@@ -48,12 +53,21 @@ impl Gateway {
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
 
+        // A page of another origin may ask first whether it may call; the route table answers.
+        let mut visit = match runtime.cors().receive(&request) {
+            Reception::Visit(visit) => visit,
+            Reception::Preflight(answer) => {
+                record.iter_mut().for_each(|record| record.entered(cors::NAME));
+                return answer;
+            }
+        };
+
         // Which protocol, and which method: before any policy, for policies hang on the method.
         let door = runtime.door(&request);
         record.iter_mut().for_each(|record| record.entered(door.name()));
         let mut call = match door.open(request, caller) {
             Opening::Call(call) => call,
-            Opening::Answered(response) => return response,
+            Opening::Answered(response) => return visit.mark(response),
         };
         record.iter_mut().for_each(|record| record.opened(&mut call));
         // Whoever has shown a certificate is known to the stages.
@@ -62,13 +76,15 @@ impl Gateway {
         }
 
         // The method's stages, and the backend behind them.
-        let chain = runtime.chain(&call.exchange.method);
-        let outcome = chain.call(call.exchange).await;
+        let outcome = match visit.enter(&call.exchange.method) {
+            Ok(()) => runtime.chain(&call.exchange.method).call(call.exchange).await,
+            Err(refusal) => Err(refusal),
+        };
 
         // Back in the caller's tongue.
-        match call.answer.write(outcome) {
+        visit.mark(match call.answer.write(outcome) {
             Written::Now(response) => response,
             Written::Later(response) => response.await,
-        }
+        })
     }
 }

@@ -16,7 +16,8 @@
 //! 10 protocol    and is written in the caller's tongue (REST: transcode, wire to JSON)
 //! ```
 //!
-//! [`gateway`] is that way as one function. Everything that a request meets on it is immutable:
+//! A browser that asks first whether a page may call comes no further than 2: [`protocol::cors`]
+//! answers from the route table. [`gateway`] is that way as one function. Everything that a request meets on it is immutable:
 //! schema, routes, plans, stages and clusters are compiled into one [`config::Runtime`] before the
 //! first request, and nothing invalid survives that. Serving never validates configuration.
 //!

@@ -88,6 +88,21 @@ async fn readme_commands_of_the_program_run_as_shown() {
     assert!(run >= 6, "only {run} commands were found");
 }
 
+#[tokio::test]
+async fn readme_policies_are_sound() {
+    let blocks = document::blocks(README);
+    let mut yaml = blocks.iter().filter(|block| block.kind == "yaml");
+    let whole = &yaml.next().unwrap().text;
+    let (rest, _) = whole.split_once("services:").unwrap();
+    for block in yaml {
+        assert!(block.text.starts_with("services:"), "{README}:{}: not a policy", block.line);
+        let folder = folder(&format!("{rest}{}", block.text));
+        let arguments = ["check", "--config", "transom.yaml"];
+        let output = run_to_end_in(folder.path(), &arguments).await;
+        assert!(output.status.success(), "{README}:{}: {output:?}", block.line);
+    }
+}
+
 #[test]
 fn readme_shows_no_command_that_is_not_run() {
     for block in document::blocks(README).iter().filter(|block| block.kind == "sh") {

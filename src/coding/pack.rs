@@ -4,6 +4,7 @@ use std::io::Write;
 
 use bytes::Bytes;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use zstd::zstd_safe::CParameter;
 
 use super::{Coding, failed};
 use crate::error::Error;
@@ -17,6 +18,10 @@ const DEFLATE: flate2::Compression = flate2::Compression::new(5);
 
 /// Zstandard's level; its own default.
 const ZSTD: i32 = 3;
+
+/// The window (log 2 of bytes) of Brotli and Zstandard where many streams may be open at once. Each
+/// keeps its window for as long as it is; gzip's and deflate's has 32 KiB by nature.
+const SMALL_WINDOW: u32 = 17;
 
 /// Packs what is pushed.
 ///
@@ -46,28 +51,56 @@ impl Packer {
     /// # Errors
     /// The library found no memory.
     pub fn new(coding: Coding) -> Result<Self, Error> {
+        Self::with_window(coding, None)
+    }
+
+    /// A packer that may stay for long, and needs some hundred kilobytes and not megabytes.
+    ///
+    /// # Errors
+    /// The library found no memory.
+    pub fn for_stream(coding: Coding) -> Result<Self, Error> {
+        Self::with_window(coding, Some(SMALL_WINDOW))
+    }
+
+    fn with_window(coding: Coding, window_log: Option<u32>) -> Result<Self, Error> {
         let sink = Vec::new();
         Ok(Self(match coding {
             Coding::Gzip => Encoder::Gzip(GzEncoder::new(sink, DEFLATE)),
             Coding::Deflate => Encoder::Deflate(ZlibEncoder::new(sink, DEFLATE)),
             Coding::Brotli => {
                 let (quality, window, buffer) = BROTLI;
+                let window = window_log.unwrap_or(window);
                 let writer = brotli::CompressorWriter::new(sink, buffer, quality, window);
                 Encoder::Brotli(Box::new(writer))
             }
             Coding::Zstd => {
                 let encoder = zstd::stream::write::Encoder::new(sink, ZSTD);
-                Encoder::Zstd(encoder.map_err(failed)?)
+                let mut encoder = encoder.map_err(failed)?;
+                if let Some(window) = window_log {
+                    for parameter in [
+                        CParameter::WindowLog(window),
+                        CParameter::ChainLog(window - 3),
+                        CParameter::HashLog(window - 2),
+                    ] {
+                        encoder.set_parameter(parameter).map_err(failed)?;
+                    }
+                }
+                Encoder::Zstd(encoder)
             }
         }))
     }
 
-    /// Takes the next bytes; what comes out waits for the next [`Self::flush`].
+    /// Takes the next bytes; what comes out waits for the next [`Self::take`] or [`Self::flush`].
     ///
     /// # Errors
     /// The library found no memory.
     pub fn push(&mut self, plain: &[u8]) -> Result<(), Error> {
         self.0.writer().write_all(plain).map_err(failed)
+    }
+
+    /// What has come out so far. Some of what was pushed may still wait for more of its kind.
+    pub fn take(&mut self) -> Bytes {
+        std::mem::take(self.0.sink()).into()
     }
 
     /// What unpacks to all that was pushed so far and not yet given out.
@@ -76,7 +109,7 @@ impl Packer {
     /// The library found no memory.
     pub fn flush(&mut self) -> Result<Bytes, Error> {
         self.0.writer().flush().map_err(failed)?;
-        Ok(std::mem::take(self.0.sink()).into())
+        Ok(self.take())
     }
 
     /// The rest, with the coding's own end.

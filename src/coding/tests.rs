@@ -71,6 +71,36 @@ fn flush_gives_out_all_that_was_pushed() {
     }
 }
 
+#[test]
+fn packer_for_streams_and_what_is_taken_early_unpack_all_the_same() {
+    let text: Vec<u8> = (0..200_000_u32).map(|n| (n.wrapping_mul(n) >> 7) as u8).collect();
+    for coding in Coding::ALL {
+        let mut packer = Packer::for_stream(coding).unwrap();
+        let mut packed = Vec::new();
+        for piece in text.chunks(30_000) {
+            packer.push(piece).unwrap();
+            packed.extend(packer.take());
+        }
+        packed.extend(packer.finish().unwrap());
+        assert_eq!(coding.unpack(&packed, LIMIT).unwrap(), text, "{coding:?}");
+    }
+}
+
+#[test]
+fn allowance_holds_from_one_piece_to_the_next() {
+    for coding in Coding::ALL {
+        let mut packer = Packer::new(coding).unwrap();
+        let mut unpacker = Unpacker::new(coding, 0).unwrap();
+        packer.push(&[0; 1000]).unwrap();
+        unpacker.allow(1000);
+        assert_eq!(unpacker.push(&packer.flush().unwrap()).unwrap().len(), 1000, "{coding:?}");
+        packer.push(&[0; 1000]).unwrap();
+        unpacker.allow(999);
+        let error = unpacker.push(&packer.flush().unwrap()).unwrap_err();
+        assert_eq!(error.code(), Code::ResourceExhausted, "{coding:?}");
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 

@@ -54,6 +54,14 @@ impl Unpacker {
         Ok(Self { coding, decoder: Some(decoder), begun: false })
     }
 
+    /// Gives out at most `limit` bytes more, whatever was the limit before.
+    pub fn allow(&mut self, limit: usize) {
+        if let Some(decoder) = &mut self.decoder {
+            let sink = decoder.sink();
+            (sink.left, sink.limit) = (limit, limit);
+        }
+    }
+
     /// Takes the next bytes and gives what they unpack to.
     ///
     /// # Errors

@@ -11,6 +11,7 @@
 //! [`Prepared`], so that serving never validates anything.
 
 mod address;
+mod compression;
 mod document;
 mod duration;
 mod file;

@@ -10,6 +10,7 @@ use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
+    compression,
     limits::Limits,
     places::{Places, join_key},
     read::read,
@@ -18,7 +19,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, rest, rule},
+    protocol::{MethodPolicy, cors, rest, rule},
     stage::STAGES,
     transcode,
 };
@@ -43,6 +44,10 @@ pub struct Policy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
+    /// How REST's answers are compressed, if they are.
+    pub compression: Option<rest::Compression>,
+    /// What web pages of other origins may do.
+    pub cors: Option<cors::Permission>,
 }
 
 /// The keys that are the configuration's own.
@@ -79,6 +84,8 @@ struct Parts {
     transcode: Part,
     parameters: Part,
     rest: Part,
+    compression: Part,
+    cors: Part,
 }
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
@@ -87,11 +94,14 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     transcode: Part::of::<transcode::Settings>(),
     parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
+    compression: Part::of::<compression::Settings>(),
+    cors: Part::of::<cors::Settings>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 5] {
-        [&self.own, &self.transcode, &self.parameters, &self.rest, &self.limits]
+    fn all(&self) -> [&Part; 7] {
+        let Self { own, limits, transcode, parameters, rest, compression, cors } = self;
+        [own, transcode, parameters, rest, limits, compression, cors]
     }
 }
 
@@ -110,8 +120,11 @@ impl Part {
 
     /// The part's keys and values; those without a value are as good as left out.
     fn select(&self, policy: &Map<String, Value>) -> Value {
-        let own = policy.iter().filter(|(key, value)| self.keys.contains(*key) && !value.is_null());
-        Value::Object(own.map(|(key, value)| (key.clone(), value.clone())).collect())
+        let own = policy.iter().filter(|(key, _)| self.keys.contains(*key));
+        let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
+        let mut selected = Map::new();
+        super::merge::lay_over(&mut selected, &own);
+        Value::Object(selected)
     }
 
     /// The typed settings of a merged policy, which has been checked selector by selector.
@@ -168,6 +181,8 @@ impl Policy {
     pub(super) fn of(merged: &Map<String, Value>) -> Self {
         let own: Own = PARTS.own.settings(merged);
         let limits: Limits = PARTS.limits.settings(merged);
+        let compression: compression::Settings = PARTS.compression.settings(merged);
+        let cors: cors::Settings = PARTS.cors.settings(merged);
         Self {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
@@ -175,14 +190,23 @@ impl Policy {
             parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
+            compression: compression.compression.as_ref().map(Into::into),
+            cors: cors.cors,
         }
+    }
+
+    /// What can't be meant together although each selector may say its part: the key, the path
+    /// inside its value, and a sentence.
+    pub(super) fn contradiction(&self) -> Option<(&'static str, &'static str, String)> {
+        let (inside, message) = self.cors.as_ref()?.contradiction()?;
+        Some(("cors", inside, message))
     }
 }
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, parameters, rest, limits, .. } = policy.clone();
-        Self { json: transcode, parameters, rest, limits }
+        let Policy { transcode, parameters, rest, limits, compression, cors, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, limits, compression, cors }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, rule},
+    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, cors::Cors, rule},
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -26,6 +26,8 @@ pub struct Prepared {
     pub methods: Vec<Resolved>,
     /// The protocols, compiled for the schema, in the order of their table.
     pub doors: Vec<Box<dyn Door>>,
+    /// What web pages of other origins may call.
+    pub cors: Cors,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
 }
@@ -77,21 +79,23 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
 
     let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
     let schema = Arc::new(schema);
-    let doors = compile_doors(&schema, &methods, &mut problems);
+    let protocols = compile_protocols(&schema, &methods, &mut problems);
     warn_of_nothing(&schema, &mut problems);
     let problems = in_order(problems);
-    if count_errors(&problems) > 0 {
-        return Err(Failure { problems, only_unreachable: false });
+    match protocols {
+        Some((doors, cors)) if count_errors(&problems) == 0 => {
+            Ok(Prepared { file, schema, methods, doors, cors, warnings: problems })
+        }
+        _ => Err(Failure { problems, only_unreachable: false }),
     }
-    Ok(Prepared { file, schema, methods, doors, warnings: problems })
 }
 
 /// Compiles every protocol for the schema and its policies.
-fn compile_doors(
+fn compile_protocols(
     schema: &Arc<Schema>,
     methods: &[Resolved],
     problems: &mut Vec<Problem>,
-) -> Vec<Box<dyn Door>> {
+) -> Option<(Vec<Box<dyn Door>>, Cors)> {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let policies: Arc<[_]> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
     let settings = |method: usize| &policies[method].parameters;
@@ -99,7 +103,7 @@ fn compile_doors(
         Ok(rules) => Arc::new(rules),
         Err(found) => {
             problems.extend(found);
-            return Vec::new();
+            return None;
         }
     };
     let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
@@ -108,7 +112,7 @@ fn compile_doors(
         problems.extend(found);
         door
     });
-    compiled.collect()
+    Some((compiled.collect(), Cors::compile(&material)))
 }
 
 fn count_errors(problems: &[Problem]) -> usize {

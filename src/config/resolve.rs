@@ -194,6 +194,9 @@ pub(super) fn resolve(
                 let path = rules.path(&fitting, "upstream", "");
                 found.push(unknown_upstream(&path, &policy.upstream, file));
             }
+            if let Some((key, inside, message)) = policy.contradiction() {
+                found.push(wording::problem(&rules.path(&fitting, key, inside), &message));
+            }
             let stages = stages(rules, &fitting, merged, method, &mut found);
             let key = (fitting, policy.upstream.clone());
             let policy = policies.entry(key).or_insert_with(|| Arc::new(policy)).clone();

@@ -9,7 +9,7 @@ use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
     problem::Problem,
-    protocol::Door,
+    protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
     upstream::{Cluster, Own},
@@ -19,6 +19,7 @@ use crate::{
 pub struct Runtime {
     schema: Arc<Schema>,
     doors: Vec<Box<dyn Door>>,
+    cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
 }
@@ -30,7 +31,7 @@ impl Runtime {
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
     pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, doors, .. } = prepared;
+        let Prepared { file, schema, methods, doors, cors, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
@@ -49,18 +50,24 @@ impl Runtime {
             Some(Chain::new(resolved.stages, upstream))
         });
         let chains: Vec<_> = chains.collect();
-        if problems.is_empty() { Ok(Self { schema, doors, chains }) } else { Err(problems) }
+        if problems.is_empty() { Ok(Self { schema, doors, cors, chains }) } else { Err(problems) }
     }
 
     /// A runtime of one door, which must answer everything itself.
     #[cfg(test)]
     pub(crate) fn of_door(schema: Schema, door: Box<dyn Door>) -> Self {
-        Self { schema: Arc::new(schema), doors: vec![door], chains: Vec::new() }
+        let (schema, cors) = (Arc::new(schema), Cors::default());
+        Self { schema, doors: vec![door], cors, chains: Vec::new() }
     }
 
     /// The services that are served.
     pub fn schema(&self) -> &Schema {
         &self.schema
+    }
+
+    /// What web pages of other origins may call.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
     }
 
     /// The door for this request.

@@ -12,6 +12,7 @@ pub mod body;
 pub mod caller;
 pub mod codec;
 pub mod connect;
+pub mod cors;
 pub mod deadline;
 pub mod gathered;
 pub mod grpc;
@@ -27,6 +28,7 @@ pub mod rpc;
 pub mod rule;
 pub mod status;
 pub mod upload;
+pub mod vary;
 pub mod violation;
 
 use std::sync::Arc;
@@ -101,6 +103,10 @@ pub struct MethodPolicy {
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: Limits,
+    /// How REST's answers are compressed, if they are.
+    pub compression: Option<rest::Compression>,
+    /// What web pages of other origins may do.
+    pub cors: Option<cors::Permission>,
 }
 
 /// A kind of protocol, and how its door is made.

@@ -13,6 +13,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::{
+    compression::Compression,
     fault,
     http_body::{self, HttpBody},
     negotiate::Content,
@@ -36,6 +37,8 @@ pub(super) struct Binding {
     pub(super) output: Plan,
     pub(super) request: RequestShape,
     pub(super) response: ResponseShape,
+    /// How answers are compressed, if they are.
+    pub(super) compression: Option<Compression>,
     /// The backend's trailers that the caller gets.
     pub(super) trailers: Declared,
 }

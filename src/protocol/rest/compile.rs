@@ -50,6 +50,7 @@ fn bind(bound: &Arc<Rule>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Result<
         plans: plans.clone(),
         settings: policy.rest.clone(),
         limits: policy.limits,
+        compression: policy.compression.clone(),
         json: policy.json.clone(),
         request: request_shape(method, rule, plans, &bound.input)?,
         response: response_shape(method, rule, &output)?,

@@ -13,13 +13,15 @@ use hyper::body::Incoming;
 
 use super::{
     binding::{Binding, RequestShape},
-    compile, failure, fault,
+    compile,
+    compression::Accepts,
+    failure, fault,
     negotiate::{self, Accepted, Content},
     request, response,
     response::RestAnswer,
 };
 use crate::{
-    coding::Codings,
+    coding::{Coding, Codings},
     error::Error,
     exchange::Exchange,
     protocol::{
@@ -101,10 +103,12 @@ impl Rest {
             Found::NotFound => return Err(fault::not_found(&head)),
         };
         let deadline = deadline::stated(&head.headers)?;
-        let content = check_content(binding, &head, &body)?;
+        let codings = negotiate::codings(&head.headers)?;
+        let content = check_content(binding, &head, &body, &codings)?;
         let content_type = head.headers.get(CONTENT_TYPE);
         let content_type = content_type.map(|value| Bytes::copy_from_slice(value.as_bytes()));
         let tail = binding.rule.tail(&captures, head.uri.query());
+        let body = request::unpacked(binding, body, &codings)?;
         let messages = request::messages(binding, content, content_type, tail, body);
         Ok(Opening::Call(Box::new(Call {
             exchange: Exchange {
@@ -122,6 +126,7 @@ impl Rest {
             answer: Box::new(RestAnswer {
                 binding: binding.clone(),
                 accepted,
+                codings: binding.compression.as_ref().map(|_| Accepts::of(&head.headers)),
                 head: response::is_head(&head.method),
             }),
         })))
@@ -139,8 +144,12 @@ fn options(allow: HeaderValue) -> Opening {
 }
 
 /// Whether the route takes this kind of body, and one that says it is this long.
-fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Content, Error> {
-    negotiate::check_encoding(&head.headers)?;
+fn check_content(
+    binding: &Binding,
+    head: &Parts,
+    body: &Upload,
+    codings: &[Coding],
+) -> Result<Content, Error> {
     let content = Content::of(&head.headers);
     let takes = match binding.request {
         RequestShape::Nothing | RequestShape::RawWhole | RequestShape::RawField(_) => None,
@@ -158,7 +167,9 @@ fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Conte
         return Err(negotiate::unsupported(&head.headers, &head.method, takes));
     }
     let limit = binding.limits.request_message;
-    if !binding.rule.method.client_streaming && body.size_hint().lower() > limit as u64 {
+    // The length of one that is coded says nothing yet.
+    let stated = if codings.is_empty() { body.size_hint().lower() } else { 0 };
+    if !binding.rule.method.client_streaming && stated > limit as u64 {
         return Err(over_limit(limit));
     }
     Ok(content)

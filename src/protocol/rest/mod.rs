@@ -8,6 +8,7 @@
 mod binding;
 mod break_off;
 mod compile;
+mod compression;
 mod door;
 mod failure;
 mod fault;
@@ -19,9 +20,10 @@ mod response;
 mod settings;
 mod stream;
 mod trailers;
+mod unpacked;
 
 pub(crate) use self::failure::plain as failure;
-pub use self::settings::Settings;
+pub use self::{compression::Compression, settings::Settings};
 
 /// REST's line in the table of protocols.
 pub const ENTRY: super::Entry = super::Entry {

@@ -3,9 +3,14 @@
 //! `Accept` chooses the form of a server stream and of errors; what asks for anything else gets
 //! JSON, because a client that says `text/html` by habit is better served than refused.
 
+use std::fmt::Display;
+
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::error::{Code, Error, Origin};
+use crate::{
+    coding::Coding,
+    error::{Code, Error, Origin},
+};
 
 /// The form of a stream of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,7 +88,7 @@ fn framing_of(kind: &str) -> Option<&'static (&'static str, Framing, &'static st
 }
 
 /// A media range and its weight in thousandths.
-fn weigh(range: &str) -> (&str, u32) {
+pub(super) fn weigh(range: &str) -> (&str, u32) {
     let mut parts = range.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
     let weight = parts
@@ -172,20 +177,42 @@ pub(super) fn unsupported(
     .with_header(name, HeaderValue::from_static(takes))
 }
 
-/// The refusal of a coded body: 415 with `Accept-Encoding` (RFC 9110 §12.5.3).
-pub(super) fn check_encoding(headers: &HeaderMap) -> Result<(), Error> {
-    let Some(coding) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
-    if coding.as_bytes().eq_ignore_ascii_case(b"identity") {
-        return Ok(());
+/// How often a body may have been coded. Once is the rule; more than twice is a trick.
+const CODINGS: usize = 2;
+
+/// The codings of the body, in the order in which they were applied (RFC 9110 §8.4).
+///
+/// # Errors
+/// 415, with `Accept-Encoding` as RFC 9110 §12.5.3 has it, for one that isn't known.
+pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Error> {
+    let mut codings = Vec::new();
+    for value in headers.get_all(header::CONTENT_ENCODING) {
+        let value = String::from_utf8_lossy(value.as_bytes());
+        let names = value.split(',').map(str::trim).filter(|name| !name.is_empty());
+        for name in names.filter(|name| !name.eq_ignore_ascii_case("identity")) {
+            match Coding::from_name(name) {
+                Some(coding) if codings.len() < CODINGS => codings.push(coding),
+                Some(_) => return Err(untaken("the body is encoded more than twice")),
+                None => {
+                    return Err(untaken(format!("content encoding `{name:.100}` is not taken")));
+                }
+            }
+        }
     }
-    let message = format!(
-        "content encoding `{}` is not taken; send the body uncompressed",
-        String::from_utf8_lossy(coding.as_bytes())
-    );
-    Err(Error::new(Code::InvalidArgument, "unsupported_encoding", message)
+    Ok(codings)
+}
+
+#[cold]
+fn untaken(what: impl Display) -> Error {
+    let known = Coding::ALL.map(Coding::name).join(", ");
+    let message = format!("{what}; send it in one of {known}, or as it is");
+    let error = Error::new(Code::InvalidArgument, "unsupported_encoding", message)
         .with_origin(Origin::Downstream)
-        .with_http(http::StatusCode::UNSUPPORTED_MEDIA_TYPE)
-        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static("identity")))
+        .with_http(http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    match HeaderValue::try_from(known) {
+        Ok(known) => error.with_header(header::ACCEPT_ENCODING, known),
+        Err(_) => error,
+    }
 }
 
 #[cfg(test)]
@@ -234,5 +261,30 @@ mod tests {
         assert_eq!(content("text/plain"), Content::Other);
         assert_eq!(content("application/json; charset=utf-16"), Content::Other);
         assert_eq!(content("text/event-stream"), Content::Other);
+    }
+
+    #[test]
+    fn content_encoding_is_a_list_in_the_order_of_application() {
+        let codings = |lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append(header::CONTENT_ENCODING, line.parse().unwrap());
+            }
+            codings(&headers).map_err(|error| error.http_status().as_u16())
+        };
+        for (lines, found) in [
+            (&[][..], Ok(vec![])),
+            (&["identity"], Ok(vec![])),
+            (&[""], Ok(vec![])),
+            (&["GZip"], Ok(vec![Coding::Gzip])),
+            (&["gzip, br"], Ok(vec![Coding::Gzip, Coding::Brotli])),
+            (&["gzip", "identity, zstd"], Ok(vec![Coding::Gzip, Coding::Zstd])),
+            (&["gzip, gzip, gzip"], Err(415)),
+            (&["compress"], Err(415)),
+            (&["gzip, aes128gcm"], Err(415)),
+            (&["gzip;q=1"], Err(415)),
+        ] {
+            assert_eq!(codings(lines), found, "{lines:?}");
+        }
     }
 }

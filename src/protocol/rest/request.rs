@@ -16,19 +16,37 @@ use std::{
 };
 
 use bytes::Bytes;
-use http_body::Body as _;
 
 use super::{
     binding::{Binding, RequestShape},
     fault,
     negotiate::Content,
+    unpacked::{Bound, Unpacked},
 };
 use crate::{
+    coding::Coding,
     error::Error,
     exchange::{MessageStream, Messages},
     protocol::{Upload, gathered::Gathered},
     transcode::{Elements, Framing},
 };
+
+/// The body of a request, the codings undone that were applied in this order.
+///
+/// # Errors
+/// A lack of memory.
+pub(super) fn unpacked(
+    binding: &Binding,
+    body: Upload,
+    codings: &[Coding],
+) -> Result<Unpacked, Error> {
+    let limit = binding.limits.request_message;
+    let bound = match binding.rule.method.client_streaming {
+        true => Bound::Stream(limit),
+        false => Bound::Message(limit),
+    };
+    Unpacked::new(body, codings, bound)
+}
 
 /// The messages of a request whose path and query have become `tail`, wire bytes that follow the
 /// body's own.
@@ -37,7 +55,7 @@ pub(super) fn messages(
     content: Content,
     content_type: Option<Bytes>,
     tail: Result<Vec<u8>, Error>,
-    body: Upload,
+    body: Unpacked,
 ) -> Messages {
     let tail = match tail {
         Ok(tail) => tail,
@@ -85,7 +103,7 @@ pub(super) fn messages(
 struct Source {
     binding: Arc<Binding>,
     tail: Vec<u8>,
-    body: Upload,
+    body: Unpacked,
     /// Bytes of the body so far.
     read: u64,
 }
@@ -131,7 +149,7 @@ impl MessageStream for Whole {
         let Some(body) = gathered else { return Poll::Ready(None) };
         let limit = source.binding.limits.request_message;
         while let Some(data) = ready!(source.poll_data(cx)) {
-            let expected = source.body.size_hint().lower().saturating_add(source.read);
+            let expected = source.body.expected().saturating_add(source.read);
             if let Err(error) = data.and_then(|data| body.push(data, expected, limit)) {
                 *gathered = None;
                 return Poll::Ready(Some(Err(error)));

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     HeaderValue, Method, Response, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 
 use super::{
     binding::{Binding, ResponseShape},
+    compression::Accepts,
     failure,
     http_body::HttpBody,
     negotiate::{Accepted, Framing},
@@ -29,6 +30,8 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 pub(super) struct RestAnswer {
     pub(super) binding: Arc<Binding>,
     pub(super) accepted: Accepted,
+    /// The codings that the caller takes, where answers are compressed.
+    pub(super) codings: Option<Accepts>,
     /// HEAD is answered like GET, without the body (RFC 9110 §9.3.2).
     pub(super) head: bool,
 }
@@ -102,14 +105,17 @@ impl RestAnswer {
 
     fn stream(&self, first: Option<Bytes>, reply: Reply) -> Response<ResponseBody> {
         let Reply { metadata, messages } = reply;
-        let raw_response =
-            matches!(self.binding.response, ResponseShape::RawWhole | ResponseShape::RawField(_));
-        let streamed = if raw_response {
+        let streamed = if self.is_raw() {
             self.raw_stream(first, metadata, messages)
         } else {
             self.json_stream(first.as_ref(), metadata, messages)
         };
         streamed.unwrap_or_else(|error| self.fail(&error))
+    }
+
+    /// Whether the body is an HttpBody's.
+    fn is_raw(&self) -> bool {
+        matches!(self.binding.response, ResponseShape::RawWhole | ResponseShape::RawField(_))
     }
 
     fn json_stream(
@@ -164,7 +170,12 @@ impl RestAnswer {
             *response.status_mut() = status;
         }
         let headers = response.headers_mut();
+        // Raw bytes may be packed already, and only the backend knows.
+        let coding = metadata.get(CONTENT_ENCODING).filter(|_| self.is_raw()).cloned();
         metadata::to_response(metadata, headers);
+        if let Some(coding) = coding {
+            headers.insert(CONTENT_ENCODING, coding);
+        }
         if self.binding.settings.status_from_metadata {
             headers.remove(HTTP_CODE);
         }
@@ -172,11 +183,15 @@ impl RestAnswer {
         response
     }
 
-    /// The response as its request and status allow: without a body where none may be.
+    /// The response as its request and status allow: packed where the caller takes it so, without
+    /// a body where none may be.
     fn headless(&self, mut response: Response<ResponseBody>) -> Response<ResponseBody> {
         if matches!(response.status(), StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT) {
             response.headers_mut().remove(CONTENT_TYPE);
             *response.body_mut() = ResponseBody::Empty;
+        }
+        if let (Some(compression), Some(accepts)) = (&self.binding.compression, self.codings) {
+            response = compression.apply(accepts, response);
         }
         if self.head { strip(response) } else { response }
     }

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, rest},
+    protocol::{MethodPolicy, rest, rule},
     stage::STAGES,
     transcode,
 };
@@ -37,14 +37,16 @@ pub struct Policy {
     pub auto_map: bool,
     /// How JSON is read and written.
     pub transcode: transcode::Settings,
-    /// How REST is read and written.
+    /// What becomes of path and query parameters.
+    pub parameters: rule::Settings,
+    /// How REST answers.
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
 }
 
 /// The keys that are the configuration's own.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Own {
     /// The name of the upstream that answers; may be left out where there is only one, or where the
@@ -53,6 +55,15 @@ struct Own {
     /// Whether methods without an HTTP rule get one: `POST /package.Service/Method` with the whole
     /// message as body.
     auto_map: bool,
+    /// Whether callers may know of the methods at all. What is not exposed answers no protocol, as
+    /// if no source had it: `"*": { expose: false }` publishes only what other selectors name.
+    expose: bool,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { upstream: None, auto_map: false, expose: true }
+    }
 }
 
 /// The keys of one module.
@@ -66,6 +77,7 @@ struct Parts {
     own: Part,
     limits: Part,
     transcode: Part,
+    parameters: Part,
     rest: Part,
 }
 
@@ -73,12 +85,13 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     own: Part::of::<Own>(),
     limits: Part::of::<Limits>(),
     transcode: Part::of::<transcode::Settings>(),
+    parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 4] {
-        [&self.own, &self.transcode, &self.rest, &self.limits]
+    fn all(&self) -> [&Part; 5] {
+        [&self.own, &self.transcode, &self.parameters, &self.rest, &self.limits]
     }
 }
 
@@ -159,6 +172,7 @@ impl Policy {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
             transcode: PARTS.transcode.settings(merged),
+            parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
         }
@@ -167,14 +181,19 @@ impl Policy {
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, rest, limits, .. } = policy.clone();
-        Self { json: transcode, rest, limits }
+        let Policy { transcode, parameters, rest, limits, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, limits }
     }
 }
 
 /// Whether a merged mapping asks for a route where the schema has none.
 pub(super) fn maps_automatically(merged: &Map<String, Value>) -> bool {
     merged.get("auto_map").and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// Whether a merged mapping lets callers know of a method.
+pub(super) fn exposes(merged: &Map<String, Value>) -> bool {
+    merged.get("expose").and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// The JSON Schema of a policy.

@@ -3,14 +3,14 @@
 use std::{fmt, sync::Arc};
 
 use super::{
-    File, Loaded, Places, Resolved, Source,
+    File, Loaded, Places, Resolved, Source, listeners,
     places::{join_index, join_key},
     resolve::{self, Rules},
     sources,
 };
 use crate::{
     problem::Problem,
-    protocol::{Compiled, Door, MethodPolicy, PROTOCOLS},
+    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, rule},
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -61,42 +61,50 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
     if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
         return Err(Failure { problems, only_unreachable: false });
     }
-    check_listeners(&file, &places, &mut problems);
+    listeners::check(&file, &places, &mut problems);
+    check_rest(&file, &places, &mut problems);
     check_upstreams(&file, &places, &mut problems);
     let rules = Rules::of(&file.services, &places, &mut problems);
     let errors_before = count_errors(&problems);
 
-    let automatic = rules.clone();
-    let auto_map = move |method: &str| automatic.maps_automatically(method);
     // Asking takes time; there is enough to mend before.
     let ask = errors_before == 0;
-    let gathered = sources::gather(&file, &places, auto_map, ask, &mut problems).await;
+    let gathered = sources::gather(&file, &places, &rules, ask, &mut problems).await;
     let only_unreachable = gathered.unreachable && errors_before == 0;
     let Some(schema) = gathered.schema else {
         return Err(Failure { problems: in_order(problems), only_unreachable });
     };
 
     let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    let schema = Arc::new(schema);
     let doors = compile_doors(&schema, &methods, &mut problems);
     warn_of_nothing(&schema, &mut problems);
     let problems = in_order(problems);
     if count_errors(&problems) > 0 {
         return Err(Failure { problems, only_unreachable: false });
     }
-    let schema = Arc::new(schema);
     Ok(Prepared { file, schema, methods, doors, warnings: problems })
 }
 
 /// Compiles every protocol for the schema and its policies.
 fn compile_doors(
-    schema: &Schema,
+    schema: &Arc<Schema>,
     methods: &[Resolved],
     problems: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Door>> {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-    let policies: Vec<_> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let policies: Arc<[_]> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let settings = |method: usize| &policies[method].parameters;
+    let rules = match rule::compile(schema, &plans, settings) {
+        Ok(rules) => Arc::new(rules),
+        Err(found) => {
+            problems.extend(found);
+            return Vec::new();
+        }
+    };
+    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
-        let Compiled { door, problems: found } = (protocol.compile)(schema, &plans, &policies);
+        let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);
         door
     });
@@ -116,17 +124,7 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
-    for (index, listen) in file.listen.iter().enumerate() {
-        let same = |other: &&super::Listen| {
-            other.address == listen.address && listen.address.0.port() != 0
-        };
-        if file.listen[..index].iter().any(|other| same(&other)) {
-            let path = places.original(&join_key(&join_index("listen", index), "address"));
-            let message = format!("`{}` stands here twice", listen.address);
-            problems.push(places.settle(Problem::error(path, message).mend("take one away")));
-        }
-    }
+fn check_rest(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     for (index, source) in file.schema.iter().enumerate() {
         if matches!(source, Source::Reflection { refresh: Some(_), .. }) {
             let path = join_key(&join_index("schema", index), "refresh");
@@ -164,7 +162,8 @@ fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     }
 }
 
-fn join_path(base: &str, inside: &str) -> String {
+/// The path of what stands at `inside` of what stands at `base`.
+pub(super) fn join_path(base: &str, inside: &str) -> String {
     if inside.is_empty() { base.to_owned() } else { format!("{base}.{inside}") }
 }
 

@@ -35,26 +35,6 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    /// Writes, in the second try, a message that the first one came past; false if it's no such.
-    fn proven_message(&mut self, plan: &'a MessagePlan, span: Span) -> Step<bool> {
-        if span.end > self.proven || plan.shape.is_special() {
-            return Ok(false);
-        }
-        let (start, depth) = (self.out.len(), self.depth_left);
-        let bits = self.scratch.bits.len();
-        self.pos = span.start;
-        self.indexed = false;
-        let result = self.message(plan, span.end, 0);
-        self.indexed = true;
-        match result {
-            Err(stop) if !stop.is_too_large() => {
-                self.disprove(start, depth, bits);
-                Ok(false)
-            }
-            result => result.map(|()| true),
-        }
-    }
-
     /// Writes the message that a group is; its start tag is behind the position.
     pub(super) fn group_content(
         &mut self,
@@ -74,7 +54,7 @@ impl<'a> Writer<'a> {
 
     /// Writes fields up to `end`, or up to the end tag of the group with this number.
     #[inline(never)]
-    fn message(&mut self, plan: &'a MessagePlan, end: usize, group: u32) -> Step<()> {
+    pub(super) fn message(&mut self, plan: &'a MessagePlan, end: usize, group: u32) -> Step<()> {
         self.enter()?;
         let start = self.out.len();
         let mut frame = self.open_frame(plan.bits);

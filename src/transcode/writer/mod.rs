@@ -15,6 +15,7 @@ mod canonical;
 mod indexed;
 mod map;
 mod message;
+mod proven;
 mod scalar;
 mod well_known;
 mod wire;

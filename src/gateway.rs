@@ -10,7 +10,9 @@ use hyper::body::Incoming;
 use crate::{
     config::Runtime,
     observe::{self, Record},
-    protocol::{Caller, Opening, ResponseBody, Written, body::bug, rest},
+    protocol::{
+        Caller, Opening, ResponseBody, Session, Written, body::bug, failure, session::Ending,
+    },
 };
 
 /// Serves requests by the runtime that is in force. One value serves all workers.
@@ -31,10 +33,10 @@ impl Gateway {
         caller: &Caller,
     ) -> Response<ResponseBody> {
         let mut record = Record::begin(&request, caller.peer);
-        let walk = self.walk(request, caller, record.as_deref_mut());
+        let walk = self.walk(request, caller, &mut record);
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
-            Err(panic) => rest::failure(&bug(&*panic)),
+            Err(panic) => failure::plain(&bug(&*panic)),
         };
         observe::follow(record, response)
     }
@@ -43,7 +45,7 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         caller: &Caller,
-        mut record: Option<&mut Record>,
+        record: &mut Option<Box<Record>>,
     ) -> Response<ResponseBody> {
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
@@ -53,9 +55,10 @@ impl Gateway {
         record.iter_mut().for_each(|record| record.entered(door.name()));
         let mut call = match door.open(request, caller) {
             Opening::Call(call) => call,
+            Opening::Session(session) => return attend(runtime, *session, caller, record.take()),
             Opening::Answered(response) => return response,
         };
-        record.iter_mut().for_each(|record| record.opened(&mut call));
+        record.iter_mut().for_each(|record| record.opened(&mut call.exchange, &call.route));
 
         // The method's stages, and the backend behind them.
         let chain = runtime.chain(&call.exchange.method);
@@ -67,4 +70,26 @@ impl Gateway {
             Written::Later(response) => response.await,
         }
     }
+}
+
+/// The same way where the answer goes out first: the rest of it is a task of its own.
+fn attend(
+    runtime: Arc<Runtime>,
+    session: Session,
+    caller: &Caller,
+    mut record: Option<Box<Record>>,
+) -> Response<ResponseBody> {
+    let Session { mut exchange, route, mut response, talk } = session;
+    record.iter_mut().for_each(|record| record.opened(&mut exchange, &route));
+    record.iter_mut().for_each(|record| record.began(&mut response));
+    let stay = caller.stay();
+    tokio::spawn(async move {
+        // The same stages, and the backend behind them; both sides are live until the end.
+        let chain = runtime.chain(&exchange.method.clone());
+        let talk = talk.hold(chain.call(exchange), stay);
+        let ending = AssertUnwindSafe(talk).catch_unwind().await;
+        let ending = ending.unwrap_or_else(|panic| Ending::by(&bug(&*panic)));
+        record.iter_mut().for_each(|record| record.ended(&ending));
+    });
+    response
 }

@@ -8,3 +8,4 @@ mod readme;
 mod rest;
 mod support;
 mod tidy;
+mod websocket;

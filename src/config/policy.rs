@@ -18,7 +18,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, rest, rule},
+    protocol::{MethodPolicy, rest, rule, websocket},
     stage::STAGES,
     transcode,
 };
@@ -41,6 +41,8 @@ pub struct Policy {
     pub parameters: rule::Settings,
     /// How REST answers.
     pub rest: rest::Settings,
+    /// How WebSocket sessions are held.
+    pub websocket: websocket::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
 }
@@ -70,6 +72,7 @@ struct Parts {
     transcode: Part,
     parameters: Part,
     rest: Part,
+    websocket: Part,
 }
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
@@ -78,11 +81,13 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     transcode: Part::of::<transcode::Settings>(),
     parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
+    websocket: Part::of::<websocket::Keys>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 5] {
-        [&self.own, &self.transcode, &self.parameters, &self.rest, &self.limits]
+    fn all(&self) -> [&Part; 6] {
+        let Self { own, limits, transcode, parameters, rest, websocket } = self;
+        [own, transcode, parameters, rest, websocket, limits]
     }
 }
 
@@ -159,12 +164,14 @@ impl Policy {
     pub(super) fn of(merged: &Map<String, Value>) -> Self {
         let own: Own = PARTS.own.settings(merged);
         let limits: Limits = PARTS.limits.settings(merged);
+        let websocket: websocket::Keys = PARTS.websocket.settings(merged);
         Self {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
             transcode: PARTS.transcode.settings(merged),
             parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
+            websocket: websocket.websocket,
             limits: (&limits).into(),
         }
     }
@@ -172,8 +179,8 @@ impl Policy {
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, parameters, rest, limits, .. } = policy.clone();
-        Self { json: transcode, parameters, rest, limits }
+        let Policy { transcode, parameters, rest, websocket, limits, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, websocket, limits }
     }
 }
 

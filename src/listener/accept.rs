@@ -82,8 +82,8 @@ impl Acceptor {
     fn serve(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         let Self { context, draining, alive, .. } = self.clone();
         tokio::spawn(async move {
-            connection::serve(stream, peer, &context, draining).await;
-            drop((place, alive));
+            let open = Arc::new((place, alive));
+            connection::serve(stream, peer, &context, draining, open).await;
         });
     }
 }

@@ -1,6 +1,7 @@
 //! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
 
 use std::{
+    any::Any,
     convert::Infallible,
     net::SocketAddr,
     pin::{Pin, pin},
@@ -21,6 +22,7 @@ use tokio::{net::TcpStream, sync::watch};
 
 use super::{
     activity::{Activity, CallInProgress, Verdict},
+    lodging::Lodgings,
     socket::Socket,
 };
 use crate::{
@@ -38,6 +40,8 @@ pub(super) struct Context {
     pub(super) gateway: Arc<Gateway>,
     pub(super) listen: Listen,
     pub(super) worker: usize,
+    /// Whether the drain's time is nearly over.
+    pub(super) leaving: watch::Receiver<bool>,
 }
 
 /// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
@@ -49,19 +53,24 @@ fn head_buffer(listen: &Listen) -> usize {
 const GRACE: Duration = Duration::from_millis(250);
 
 /// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+/// `open` lives as long as the connection does, even where a session has taken it over.
 pub(super) async fn serve(
     stream: TcpStream,
     peer: SocketAddr,
     context: &Context,
     mut draining: watch::Receiver<bool>,
+    open: Arc<dyn Any + Send + Sync>,
 ) {
     let _ = stream.set_nodelay(true);
     let listen = &context.listen;
     let address = peer.ip().to_canonical();
     let trusted = listen.trusted_proxies.iter().any(|net| net.contains(&address));
     let caller = Caller::new(Some(peer), "http", context.worker);
-    let caller = Arc::new(caller.trusted(trusted).head_limit(listen.head_limit()));
     let activity = Activity::new();
+    let leaving = context.leaving.clone();
+    let lodging = Arc::new(Lodgings { activity: activity.clone(), open, leaving });
+    let caller = caller.trusted(trusted).head_limit(listen.head_limit()).lodging(lodging);
+    let caller = Arc::new(caller);
 
     let gateway = &context.gateway;
     let service = service_fn(|request: Request<Incoming>| {
@@ -74,7 +83,7 @@ pub(super) async fn serve(
     });
     let server = builder(listen);
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
-    let mut connection = pin!(server.serve_connection(io, service));
+    let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
     let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
     let mut leave = pin!(told_to_leave(&mut draining, &activity));
     let mut leaving = false;
@@ -125,6 +134,7 @@ fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(listen.max_streams)
         .max_header_list_size(head_buffer(listen) as u32)
         .initial_stream_window_size(1 << 20)

@@ -7,6 +7,7 @@
 mod accept;
 mod activity;
 mod connection;
+mod lodging;
 mod refusal;
 mod socket;
 
@@ -23,10 +24,15 @@ use tokio::sync::{mpsc, watch};
 use self::{accept::Acceptor, connection::Context};
 use crate::{config::Listen, gateway::Gateway};
 
+/// How long before the drain's end sessions are told to go, at most.
+const LEAVE_TAKING: Duration = Duration::from_secs(2);
+
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
 pub struct Server {
     addresses: Vec<SocketAddr>,
     drain: watch::Sender<bool>,
+    /// Tells sessions that the drain's time is nearly over.
+    leave: watch::Sender<bool>,
     /// Closed once every worker thread has ended.
     ended: mpsc::Receiver<()>,
 }
@@ -77,6 +83,7 @@ impl Server {
             sockets.push((socket, listen));
         }
         let (drain, draining) = watch::channel(false);
+        let (leave, leaving) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
         for worker in 0..workers.max(1) {
             let mut doors = Vec::new();
@@ -84,11 +91,12 @@ impl Server {
                 let failed = |source| BindError { address: listen.address.0, source };
                 let socket = socket.try_clone().map_err(failed)?;
                 let (gateway, listen) = (gateway.clone(), Listen::clone(listen));
-                doors.push((socket, Context { gateway, listen, worker }));
+                let leaving = leaving.clone();
+                doors.push((socket, Context { gateway, listen, worker, leaving }));
             }
             spawn_worker(worker, doors, draining.clone(), running.clone())?;
         }
-        Ok(Self { addresses, drain, ended })
+        Ok(Self { addresses, drain, leave, ended })
     }
 
     /// The addresses that are listened on, ports filled in.
@@ -97,10 +105,16 @@ impl Server {
     }
 
     /// Takes no new connections, lets requests in flight finish, and returns whether all of them
-    /// did within `patience`; what is left then is cut off.
+    /// did within `patience`; what is left then is cut off. Sessions, which may have no end of their
+    /// own, are told to go a little before.
     pub async fn drain(mut self, patience: Duration) -> bool {
         let _ = self.drain.send(true);
-        tokio::time::timeout(patience, self.ended.recv()).await.is_ok()
+        let leave_taking = LEAVE_TAKING.min(patience / 4);
+        if tokio::time::timeout(patience - leave_taking, self.ended.recv()).await.is_ok() {
+            return true;
+        }
+        let _ = self.leave.send(true);
+        tokio::time::timeout(leave_taking, self.ended.recv()).await.is_ok()
     }
 }
 

@@ -1,6 +1,8 @@
 //! Who is on the other end of a downstream connection.
 
-use std::net::SocketAddr;
+use std::{any::Any, fmt, future::pending, net::SocketAddr, sync::Arc};
+
+use futures_util::future::BoxFuture;
 
 use http::HeaderValue;
 
@@ -20,6 +22,22 @@ pub struct Caller {
     pub trusted: bool,
     /// What a request head may take, in bytes: path, query, header names and values.
     pub head_limit: usize,
+    /// What keeps the connection for a session; none where there are no sessions.
+    pub lodging: Option<Arc<dyn Lodging>>,
+}
+
+/// A connection's side of sessions, which outlive their request.
+pub trait Lodging: fmt::Debug + Send + Sync {
+    /// Keeps the connection for a session.
+    fn stay(&self) -> Stay;
+}
+
+/// A session's hold on its connection.
+pub struct Stay {
+    /// While it lives, the connection counts as open and busy.
+    pub hold: Box<dyn Any + Send>,
+    /// Completes when the gateway is about to shut down, and the session has to end.
+    pub leave: BoxFuture<'static, ()>,
 }
 
 impl Caller {
@@ -27,7 +45,20 @@ impl Caller {
     pub fn new(peer: Option<SocketAddr>, scheme: &'static str, worker: usize) -> Self {
         let forwarded_for =
             peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
-        Self { peer, scheme, worker, forwarded_for, trusted: false, head_limit: 64 << 10 }
+        let (trusted, head_limit, lodging) = (false, 64 << 10, None);
+        Self { peer, scheme, worker, forwarded_for, trusted, head_limit, lodging }
+    }
+
+    /// Lets sessions stay on the connection.
+    pub fn lodging(mut self, lodging: Arc<dyn Lodging>) -> Self {
+        self.lodging = Some(lodging);
+        self
+    }
+
+    /// Keeps the connection for a session.
+    pub fn stay(&self) -> Stay {
+        let nothing = || Stay { hold: Box::new(()), leave: Box::pin(pending()) };
+        self.lodging.as_ref().map_or_else(nothing, |lodging| lodging.stay())
     }
 
     /// Sets another limit than 64 KiB for request heads.

@@ -13,7 +13,7 @@ use hyper::body::Incoming;
 
 use super::{
     binding::{Binding, RequestShape},
-    compile, failure, fault,
+    compile, fault,
     negotiate::{self, Accepted, Content},
     request, response,
     response::RestAnswer,
@@ -22,7 +22,8 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, metadata,
+        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, failure,
+        metadata,
         rule::{self, Rules},
     },
     route::{self, Captures, Found},

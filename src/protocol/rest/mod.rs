@@ -9,7 +9,6 @@ mod binding;
 mod break_off;
 mod compile;
 mod door;
-mod failure;
 mod fault;
 mod http_body;
 mod negotiate;
@@ -20,7 +19,6 @@ mod settings;
 mod stream;
 mod trailers;
 
-pub(crate) use self::failure::plain as failure;
 pub use self::settings::Settings;
 
 /// REST's line in the table of protocols.

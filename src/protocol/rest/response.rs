@@ -10,7 +10,6 @@ use http::{
 
 use super::{
     binding::{Binding, ResponseShape},
-    failure,
     http_body::HttpBody,
     negotiate::{Accepted, Framing},
     raw_stream::RawStream,
@@ -19,7 +18,7 @@ use super::{
 use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
-    protocol::{Answer, ResponseBody, Written, body::StreamedBody, metadata},
+    protocol::{Answer, ResponseBody, Written, body::StreamedBody, failure, metadata},
 };
 
 const HTTP_CODE: HeaderName = HeaderName::from_static("x-http-code");

@@ -2,7 +2,7 @@
 
 mod autobahn;
 mod calls;
-mod client;
+pub(crate) mod client;
 mod drain;
 mod ends;
 mod handshake;

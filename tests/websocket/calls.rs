@@ -130,6 +130,7 @@ async fn client_stream_is_answered_after_the_half_close() {
     for over in OVER {
         let mut session = Session::open_over(over, rig.gateway.address, IMPORT, JSON).await;
         for title in ["A", "B", "C"] {
+            let title = format!("{title} {over:?} JSON");
             session.send(json!({ "book": { "title": title } }).to_string()).await;
         }
         session.half_close().await;
@@ -140,7 +141,8 @@ async fn client_stream_is_answered_after_the_half_close() {
         assert_eq!(session.closed().await.0, 1000);
         let mut session = Session::open_over(over, rig.gateway.address, IMPORT, PROTO).await;
         for title in ["A", "B"] {
-            let book = Some(types::Book { title: title.into(), ..Default::default() });
+            let title = format!("{title} {over:?} protobuf");
+            let book = Some(types::Book { title, ..Default::default() });
             session.send(binary(&types::ImportBooksRequest { book, ..Default::default() })).await;
         }
         session.half_close().await;

@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 
 use crate::{
     config::Runtime,
+    exchange::Exchange,
     observe::{self, Record},
     protocol::{
         Caller, Opening, ResponseBody, Session, Written, body::bug, failure, session::Ending,
@@ -32,7 +33,7 @@ impl Gateway {
         request: Request<Incoming>,
         caller: &Caller,
     ) -> Response<ResponseBody> {
-        let mut record = Record::begin(&request, caller.peer);
+        let mut record = Record::begin(&request, caller);
         let walk = self.walk(request, caller, &mut record);
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
@@ -59,6 +60,7 @@ impl Gateway {
             Opening::Answered(response) => return response,
         };
         record.iter_mut().for_each(|record| record.opened(&mut call.exchange, &call.route));
+        introduce(caller, &mut call.exchange);
 
         // The method's stages, and the backend behind them.
         let chain = runtime.chain(&call.exchange.method);
@@ -72,6 +74,13 @@ impl Gateway {
     }
 }
 
+/// Whoever has shown a certificate is known to the stages.
+fn introduce(caller: &Caller, exchange: &mut Exchange) {
+    if let Some(identity) = &caller.identity {
+        exchange.extensions.insert(identity.clone());
+    }
+}
+
 /// The same way where the answer goes out first: the rest of it is a task of its own.
 fn attend(
     runtime: Arc<Runtime>,
@@ -82,6 +91,7 @@ fn attend(
     let Session { mut exchange, route, mut response, talk } = session;
     record.iter_mut().for_each(|record| record.opened(&mut exchange, &route));
     record.iter_mut().for_each(|record| record.began(&mut response));
+    introduce(caller, &mut exchange);
     let stay = caller.stay();
     tokio::spawn(async move {
         // The same stages, and the backend behind them; both sides are live until the end.

@@ -12,10 +12,13 @@
 
 pub mod body;
 pub mod caller;
+pub mod connect;
 pub mod deadline;
 pub mod failure;
+pub mod gathered;
 pub mod json;
 pub mod metadata;
+pub mod only;
 pub mod refusal;
 pub mod rest;
 pub mod rule;
@@ -135,4 +138,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[websocket::ENTRY, rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[websocket::ENTRY, connect::ENTRY, rest::ENTRY];

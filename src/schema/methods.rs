@@ -43,13 +43,18 @@ impl Sources {
 pub(super) struct Found {
     pub(super) full_name: String,
     pub(super) origin: Origin,
+    /// Whether the gateway answers it itself.
+    pub(super) own: bool,
     pub(super) methods: Vec<Method>,
 }
 
-/// The services of the sources, sorted by file and then as they stand there.
+/// The services of the sources, sorted by file and then as they stand there, as far as callers
+/// may know of them.
 pub(super) fn find(
     pool: &DescriptorPool,
     sources: &Sources,
+    own: &HashSet<String>,
+    is_exposed: impl Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<Found> {
     let mut found = Vec::new();
@@ -58,26 +63,38 @@ pub(super) fn find(
         let Some(file) = pool.get_file_by_name(name).filter(|_| *origin != Origin::Bundled) else {
             continue;
         };
-        for service in file.services().filter(|service| is_offered(service, origin)) {
+        for service in file.services().filter(|service| is_offered(service, origin, own)) {
             let mut methods = Vec::new();
-            for method in service.methods() {
+            for method in service.methods().filter(|method| is_exposed(method.full_name())) {
                 let options =
                     sources.options.get(method.full_name()).map_or(&[][..], Vec::as_slice);
-                methods.extend(read(&method, index, options, origin, problems));
-                index += 1;
+                if let Some(method) = read(&method, index, options, origin, problems) {
+                    methods.push(method);
+                    index += 1;
+                }
             }
             let full_name = service.full_name().to_owned();
-            found.push(Found { full_name, origin: origin.clone(), methods });
+            if methods.is_empty() && service.methods().len() > 0 {
+                continue;
+            }
+            let own = own.contains(&full_name);
+            found.push(Found { full_name, origin: origin.clone(), own, methods });
         }
     }
     found
 }
 
-/// A server's own reflection and health services are not what it is there for.
-fn is_offered(service: &ServiceDescriptor, origin: &Origin) -> bool {
-    let own = ["grpc.reflection.", "grpc.health."];
-    !matches!(origin, Origin::Reflection(_))
-        || !own.iter().any(|package| service.full_name().starts_with(package))
+/// A backend's reflection and health services tell of that backend alone; a caller of the gateway
+/// gets the gateway's own in their place.
+fn is_offered(service: &ServiceDescriptor, origin: &Origin, own: &HashSet<String>) -> bool {
+    let private = ["grpc.reflection.", "grpc.health."];
+    match origin {
+        Origin::Reflection(_) => {
+            let is_private = private.iter().any(|package| service.full_name().starts_with(package));
+            !is_private || own.contains(service.full_name())
+        }
+        _ => true,
+    }
 }
 
 fn read(
@@ -127,10 +144,10 @@ pub(super) fn warn_of_stripped_options(services: &[Found], problems: &mut Vec<Pr
     let mut seen = HashSet::new();
     for Found { origin, .. } in services {
         let Origin::Reflection(name) = origin else { continue };
-        let same = || services.iter().filter(|service| service.origin == *origin);
+        let same = || services.iter().filter(|one| one.origin == *origin && !one.own);
         let bare =
             same().flat_map(|service| &service.methods).all(|method| method.rules.is_empty());
-        if bare && seen.insert(name) {
+        if bare && same().count() > 0 && seen.insert(name) {
             let message = format!(
                 "{} services came without a single HTTP rule, so none has a REST route; \
                  some servers strip the options when they answer reflection",
@@ -145,8 +162,9 @@ pub(super) fn warn_of_stripped_options(services: &[Found], problems: &mut Vec<Pr
 
 /// Sources without a service leave nothing to serve, which nobody means.
 pub(super) fn warn_of_nothing(services: &[Found], sources: &Sources, problems: &mut Vec<Problem>) {
-    let given = sources.files.iter().any(|(_, origin)| *origin != Origin::Bundled);
-    if given && services.is_empty() {
+    let is_given = |origin: &Origin| !matches!(origin, Origin::Bundled | Origin::Own);
+    let given = sources.files.iter().any(|(_, origin)| is_given(origin));
+    if given && services.iter().all(|service| service.own) {
         let mend = "add the descriptors of the files that declare your services";
         problems.push(Problem::warning("schema", "no source declares a service").mend(mend));
     }

@@ -20,6 +20,7 @@ mod imports;
 mod merge;
 mod method;
 mod methods;
+mod original;
 mod overlay;
 mod pool;
 mod protos;
@@ -29,7 +30,11 @@ mod visit;
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
+use bytes::Bytes;
 use prost_reflect::DescriptorPool;
+
+use self::original::Original;
+use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
@@ -42,8 +47,10 @@ pub struct Schema {
     pool: DescriptorPool,
     features: Features,
     services: Vec<Service>,
+    own: Vec<Service>,
     methods: Vec<Arc<Method>>,
     by_path: HashMap<String, usize>,
+    original: Original,
 }
 
 /// A service and its methods, in the order of its file.
@@ -63,18 +70,24 @@ impl Schema {
         SchemaBuilder::default()
     }
 
-    fn new(pool: DescriptorPool, features: Features, found: Vec<methods::Found>) -> Self {
+    fn new(
+        pool: DescriptorPool,
+        features: Features,
+        found: Vec<methods::Found>,
+        original: Original,
+    ) -> Self {
         let mut methods = Vec::new();
-        let services = found.into_iter().map(|service| {
-            let own: Vec<_> = service.methods.into_iter().map(Arc::new).collect();
-            methods.extend(own.iter().cloned());
+        let (mut services, mut own) = (Vec::new(), Vec::new());
+        for service in found {
+            let all: Vec<_> = service.methods.into_iter().map(Arc::new).collect();
+            methods.extend(all.iter().cloned());
             let origin = service.origin.to_string();
-            Service { full_name: service.full_name, origin, methods: own }
-        });
-        let services = services.collect();
+            let kind = if service.own { &mut own } else { &mut services };
+            kind.push(Service { full_name: service.full_name, origin, methods: all });
+        }
         let path = |method: &Arc<Method>| (method.path.to_string(), method.index);
         let by_path = methods.iter().map(path).collect();
-        Self { pool, features, services, methods, by_path }
+        Self { pool, features, services, own, methods, by_path, original }
     }
 
     /// Every type of every source, and the bundled ones.
@@ -92,7 +105,21 @@ impl Schema {
         &self.services
     }
 
-    /// All methods; [`Method::index`] is the position.
+    /// The services that the gateway answers itself.
+    pub fn own_services(&self) -> &[Service] {
+        &self.own
+    }
+
+    /// Every file as its source gave it, as a `google.protobuf.FileDescriptorSet` in binary, a
+    /// file behind those that it imports.
+    ///
+    /// # Errors
+    /// A lack of memory.
+    pub fn descriptor_set(&self) -> Result<Bytes, Error> {
+        self.original.unpack()
+    }
+
+    /// All methods, the gateway's own too; [`Method::index`] is the position.
     pub fn methods(&self) -> &[Arc<Method>] {
         &self.methods
     }

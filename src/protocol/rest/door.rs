@@ -23,6 +23,7 @@ use crate::{
     exchange::Exchange,
     protocol::{
         Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, failure,
+        gathered::over_limit,
         metadata,
         rule::{self, Rules},
     },
@@ -156,7 +157,7 @@ fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Conte
     }
     let limit = binding.limits.request_message;
     if !binding.rule.method.client_streaming && body.size_hint().lower() > limit as u64 {
-        return Err(fault::over_limit(limit));
+        return Err(over_limit(limit));
     }
     Ok(content)
 }

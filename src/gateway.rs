@@ -9,12 +9,14 @@ use hyper::body::Incoming;
 
 use crate::{
     config::Runtime,
+    exchange::Exchange,
     observe::{self, Record},
     protocol::{
-        Caller, Opening, ResponseBody, Written,
+        Caller, Opening, ResponseBody, Session, Written,
         body::bug,
         cors::{self, Reception},
-        rest,
+        failure,
+        session::Ending,
     },
 };
 
@@ -36,10 +38,10 @@ impl Gateway {
         caller: &Caller,
     ) -> Response<ResponseBody> {
         let mut record = Record::begin(&request, caller);
-        let walk = self.walk(request, caller, record.as_deref_mut());
+        let walk = self.walk(request, caller, &mut record);
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
-            Err(panic) => rest::failure(&bug(&*panic)),
+            Err(panic) => failure::plain(&bug(&*panic)),
         };
         observe::follow(record, response)
     }
@@ -48,7 +50,7 @@ impl Gateway {
         &self,
         request: Request<Incoming>,
         caller: &Caller,
-        mut record: Option<&mut Record>,
+        record: &mut Option<Box<Record>>,
     ) -> Response<ResponseBody> {
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
@@ -67,13 +69,11 @@ impl Gateway {
         record.iter_mut().for_each(|record| record.entered(door.name()));
         let mut call = match door.open(request, caller) {
             Opening::Call(call) => call,
+            Opening::Session(session) => return attend(runtime, *session, caller, record.take()),
             Opening::Answered(response) => return visit.mark(response),
         };
-        record.iter_mut().for_each(|record| record.opened(&mut call));
-        // Whoever has shown a certificate is known to the stages.
-        if let Some(identity) = &caller.identity {
-            call.exchange.extensions.insert(identity.clone());
-        }
+        record.iter_mut().for_each(|record| record.opened(&mut call.exchange, &call.route));
+        introduce(caller, &mut call.exchange);
 
         // The method's stages, and the backend behind them.
         let outcome = match visit.enter(&call.exchange.method) {
@@ -87,4 +87,34 @@ impl Gateway {
             Written::Later(response) => response.await,
         })
     }
+}
+
+/// Whoever has shown a certificate is known to the stages.
+fn introduce(caller: &Caller, exchange: &mut Exchange) {
+    if let Some(identity) = &caller.identity {
+        exchange.extensions.insert(identity.clone());
+    }
+}
+
+/// The same way where the answer goes out first: the rest of it is a task of its own.
+fn attend(
+    runtime: Arc<Runtime>,
+    session: Session,
+    caller: &Caller,
+    mut record: Option<Box<Record>>,
+) -> Response<ResponseBody> {
+    let Session { mut exchange, route, mut response, talk } = session;
+    record.iter_mut().for_each(|record| record.opened(&mut exchange, &route));
+    record.iter_mut().for_each(|record| record.began(&mut response));
+    introduce(caller, &mut exchange);
+    let stay = caller.stay();
+    tokio::spawn(async move {
+        // The same stages, and the backend behind them; both sides are live until the end.
+        let chain = runtime.chain(&exchange.method.clone());
+        let talk = talk.hold(chain.call(exchange), stay);
+        let ending = AssertUnwindSafe(talk).catch_unwind().await;
+        let ending = ending.unwrap_or_else(|panic| Ending::by(&bug(&*panic)));
+        record.iter_mut().for_each(|record| record.ended(&ending));
+    });
+    response
 }

@@ -13,3 +13,4 @@ mod readme;
 mod rest;
 mod support;
 mod tidy;
+mod websocket;

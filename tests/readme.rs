@@ -5,11 +5,14 @@ use std::{fs, path::Path};
 use serde_json::Value;
 use transom::cli::demo::bookshelf;
 
-use crate::support::{
-    Gateway,
-    document::{self, Block},
-    gateway::run_to_end_in,
-    rig,
+use crate::{
+    support::{
+        Gateway,
+        document::{self, Block},
+        gateway::run_to_end_in,
+        rig,
+    },
+    websocket::client::Session,
 };
 
 const README: &str = "README.md";
@@ -35,6 +38,23 @@ async fn readme_demo_answers_every_curl_as_shown() {
         }
     }
     assert!(run >= 3, "only {run} curl commands were found");
+}
+
+#[tokio::test]
+async fn readme_websocket_answers_as_shown() {
+    let blocks = document::blocks(README);
+    let block = blocks.iter().find(|block| block.kind == "js").expect("lines of JavaScript");
+    let between = |begin: &str, end: &str| {
+        let rest = block.text.split_once(begin).unwrap_or_else(|| panic!("no `{begin}`")).1;
+        rest.split_once(end).unwrap().0.to_owned()
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::run(&["demo", "--listen", "127.0.0.1:0"], folder.path()).await;
+    let path = between("new WebSocket(\"ws://127.0.0.1:8080", "\"");
+    let mut session = Session::open(gateway.address, &path).await;
+    session.send(between(".send('", "')")).await;
+    let shown: Value = serde_json::from_str(&between("// ", "\n")).unwrap();
+    assert_eq!(session.json().await, shown);
 }
 
 /// The answer is the block that follows, if that is JSON, and something in any case.

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, cors, rest, rule},
+    protocol::{MethodPolicy, cors, rest, rule, websocket},
     stage::STAGES,
     transcode,
 };
@@ -42,6 +42,8 @@ pub struct Policy {
     pub parameters: rule::Settings,
     /// How REST answers.
     pub rest: rest::Settings,
+    /// How WebSocket sessions are held.
+    pub websocket: websocket::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
     /// How REST's answers are compressed, if they are.
@@ -86,6 +88,7 @@ struct Parts {
     rest: Part,
     compression: Part,
     cors: Part,
+    websocket: Part,
 }
 
 static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
@@ -96,12 +99,13 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     rest: Part::of::<rest::Settings>(),
     compression: Part::of::<compression::Settings>(),
     cors: Part::of::<cors::Settings>(),
+    websocket: Part::of::<websocket::Keys>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 7] {
-        let Self { own, limits, transcode, parameters, rest, compression, cors } = self;
-        [own, transcode, parameters, rest, limits, compression, cors]
+    fn all(&self) -> [&Part; 8] {
+        let Self { own, limits, transcode, parameters, rest, compression, cors, websocket } = self;
+        [own, transcode, parameters, rest, websocket, limits, compression, cors]
     }
 }
 
@@ -183,12 +187,14 @@ impl Policy {
         let limits: Limits = PARTS.limits.settings(merged);
         let compression: compression::Settings = PARTS.compression.settings(merged);
         let cors: cors::Settings = PARTS.cors.settings(merged);
+        let websocket: websocket::Keys = PARTS.websocket.settings(merged);
         Self {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
             transcode: PARTS.transcode.settings(merged),
             parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
+            websocket: websocket.websocket,
             limits: (&limits).into(),
             compression: compression.compression.as_ref().map(Into::into),
             cors: cors.cors,
@@ -205,8 +211,9 @@ impl Policy {
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, parameters, rest, limits, compression, cors, .. } = policy.clone();
-        Self { json: transcode, parameters, rest, limits, compression, cors }
+        let Policy { transcode, parameters, rest, websocket, limits, compression, cors, .. } =
+            policy.clone();
+        Self { json: transcode, parameters, rest, websocket, limits, compression, cors }
     }
 }
 

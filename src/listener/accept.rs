@@ -134,17 +134,17 @@ impl Acceptor {
     fn serve(&self, (wire, peer): Accepted, place: OwnedSemaphorePermit) {
         let Self { context, tls, draining, alive, .. } = self.clone();
         tokio::spawn(async move {
+            let open = Arc::new((place, alive));
             let Context { listen, worker, .. } = &*context;
             match arrival::receive(wire, peer, listen, tls.as_deref(), *worker).await {
                 Ok(Arrived { stream, caller, chosen }) => {
-                    connection::serve(stream, caller, chosen, &context, draining).await;
+                    connection::serve(stream, caller, chosen, &context, draining, open).await;
                 }
                 Err(reason) => {
                     let (listener, peer) = (&listen.address, peer.map(tracing::field::display));
                     tracing::debug!(%listener, peer, reason, "downstream connection refused");
                 }
             }
-            drop((place, alive));
         });
     }
 }

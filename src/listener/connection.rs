@@ -1,6 +1,7 @@
 //! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
 
 use std::{
+    any::Any,
     convert::Infallible,
     pin::{Pin, pin},
     sync::Arc,
@@ -21,6 +22,7 @@ use tokio::sync::watch;
 use super::{
     activity::{Activity, CallInProgress, Verdict},
     handshake::Chosen,
+    lodging::Lodgings,
     socket::Socket,
     stream::Stream,
 };
@@ -39,6 +41,8 @@ pub(super) struct Context {
     pub(super) gateway: Arc<Gateway>,
     pub(super) listen: Listen,
     pub(super) worker: usize,
+    /// Whether the drain's time is nearly over.
+    pub(super) leaving: watch::Receiver<bool>,
 }
 
 /// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
@@ -49,16 +53,22 @@ fn head_buffer(listen: &Listen) -> usize {
 /// How long after its beginning a connection may have its first request, although we drain.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or slow for too long, or the drain has emptied it.
+/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or
+/// slow for too long, or the drain has emptied it. `open` lives as long as the connection does, even
+/// where a session has taken it over.
 pub(super) async fn serve(
     stream: Stream,
     caller: Caller,
     chosen: Option<Chosen>,
     context: &Context,
     mut draining: watch::Receiver<bool>,
+    open: Arc<dyn Any + Send + Sync>,
 ) {
-    let (listen, caller) = (&context.listen, Arc::new(caller));
+    let listen = &context.listen;
     let activity = Activity::new();
+    let leaving = context.leaving.clone();
+    let lodging = Arc::new(Lodgings { activity: activity.clone(), open, leaving });
+    let caller = Arc::new(caller.lodging(lodging));
 
     let gateway = &context.gateway;
     let service = service_fn(|request: Request<Incoming>| {
@@ -75,7 +85,7 @@ pub(super) async fn serve(
         Some(Chosen::Http2) => builder(listen).http2_only(),
     };
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
-    let mut connection = pin!(server.serve_connection(io, service));
+    let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
     let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
     let mut leave = pin!(told_to_leave(&mut draining, &activity));
     let mut leaving = false;
@@ -127,6 +137,7 @@ fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
     builder
         .http2()
         .timer(TokioTimer::new())
+        .enable_connect_protocol()
         .max_concurrent_streams(listen.max_streams)
         .max_header_list_size(head_buffer(listen) as u32)
         .initial_stream_window_size(1 << 20)

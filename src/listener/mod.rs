@@ -14,6 +14,7 @@ mod arrival;
 mod bind;
 mod connection;
 mod handshake;
+mod lodging;
 mod proxy_protocol;
 mod refusal;
 mod socket;
@@ -35,12 +36,17 @@ use crate::{
     tls::{Live, Watch},
 };
 
+/// How long before the drain's end sessions are told to go, at most.
+const LEAVE_TAKING: Duration = Duration::from_secs(2);
+
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
 pub struct Server {
     addresses: Vec<Address>,
     /// The files of Unix sockets.
     files: Vec<SocketFile>,
     drain: watch::Sender<bool>,
+    /// Tells sessions that the drain's time is nearly over.
+    leave: watch::Sender<bool>,
     /// Closed once every worker thread has ended.
     ended: mpsc::Receiver<()>,
     /// Dropped, it ends the watch over certificates.
@@ -83,6 +89,7 @@ impl Server {
         }
         let watched = watch_certificates(&opened);
         let (drain, draining) = watch::channel(false);
+        let (leave, leaving) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
         for worker in 0..workers.max(1) {
             let mut places = Vec::new();
@@ -90,7 +97,8 @@ impl Server {
                 let failed = |source| BindError { address: listen.address.clone(), source };
                 let socket = socket.try_clone().map_err(failed)?;
                 let (gateway, listen) = (gateway.clone(), Listen::clone(listen));
-                let context = Context { gateway, listen, worker };
+                let leaving = leaving.clone();
+                let context = Context { gateway, listen, worker, leaving };
                 places.push(Place { socket, tls: tls.clone(), context });
             }
             let address = listeners.first().map(|listen| listen.address.clone());
@@ -98,7 +106,7 @@ impl Server {
                 BindError { address: address.unwrap_or(Address::Ip(([0; 4], 0).into())), source }
             })?;
         }
-        Ok(Self { addresses, files, drain, ended, _watched: watched })
+        Ok(Self { addresses, files, drain, leave, ended, _watched: watched })
     }
 
     /// The addresses that are listened on, in the order of the listeners, ports filled in.
@@ -107,12 +115,18 @@ impl Server {
     }
 
     /// Takes no new connections, lets requests in flight finish, and returns whether all of them
-    /// did within `patience`; what is left then is cut off.
+    /// did within `patience`; what is left then is cut off. Sessions, which may have no end of their
+    /// own, are told to go a little before.
     pub async fn drain(mut self, patience: Duration) -> bool {
         // A successor may listen at the same path from now on.
         self.files.clear();
         let _ = self.drain.send(true);
-        tokio::time::timeout(patience, self.ended.recv()).await.is_ok()
+        let leave_taking = LEAVE_TAKING.min(patience / 4);
+        if tokio::time::timeout(patience - leave_taking, self.ended.recv()).await.is_ok() {
+            return true;
+        }
+        let _ = self.leave.send(true);
+        tokio::time::timeout(leave_taking, self.ended.recv()).await.is_ok()
     }
 }
 

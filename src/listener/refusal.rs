@@ -18,7 +18,7 @@ use http::StatusCode;
 
 use crate::{
     error::{Code, Error, Origin},
-    protocol::{ResponseBody, rest},
+    protocol::{ResponseBody, failure},
 };
 
 /// What to write in the place of `bytes`, if they are a bare refusal of hyper's own. Our own
@@ -49,7 +49,7 @@ fn head_too_large() -> Error {
 }
 
 fn write(error: &Error) -> std::io::Result<Bytes> {
-    let (head, body) = rest::failure(error).into_parts();
+    let (head, body) = failure::plain(error).into_parts();
     let ResponseBody::Whole(body) = body else { return Ok(Bytes::new()) };
     let mut out = Vec::new();
     write!(out, "HTTP/1.1 {}\r\nconnection: close\r\n", head.status)?;

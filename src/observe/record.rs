@@ -20,8 +20,9 @@ use crate::{
     error::{Code, Error},
     exchange::{Exchange, Identity, Journal},
     protocol::{
-        Call, Caller, Refusal, ResponseBody,
+        Caller, Refusal, ResponseBody,
         body::{Streamed, StreamedBody},
+        session::Ending,
     },
 };
 
@@ -77,12 +78,25 @@ impl Record {
     }
 
     /// A door has opened the call; the backend gets to know the request's id.
-    pub fn opened(&mut self, call: &mut Call) {
-        let Exchange { method, metadata, journal, .. } = &mut call.exchange;
+    pub fn opened(&mut self, exchange: &mut Exchange, route: &Arc<str>) {
+        let Exchange { method, metadata, journal, .. } = exchange;
         self.rpc = Some(method.full_name.clone());
-        self.route = Some(call.route.clone());
+        self.route = Some(route.clone());
         metadata.insert(request_id::HEADER, self.request_id.clone());
         *journal = Some(self.journal.clone());
+    }
+
+    /// The answer that a session begins with; the caller gets the word by which it is found in the
+    /// log.
+    pub fn began(&mut self, response: &mut Response<ResponseBody>) {
+        self.status = response.status();
+        response.headers_mut().insert(request_id::HEADER, self.request_id.clone());
+    }
+
+    /// A session has ended.
+    pub fn ended(&mut self, ending: &Ending) {
+        self.end(ending.refusal);
+        (self.request_bytes, self.response_bytes) = (ending.received, ending.sent);
     }
 
     /// How the request ended, as far as that is known.

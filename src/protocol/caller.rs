@@ -1,6 +1,8 @@
 //! Who is on the other end of a downstream connection.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{any::Any, fmt, future::pending, net::SocketAddr, sync::Arc};
+
+use futures_util::future::BoxFuture;
 
 use http::HeaderValue;
 
@@ -24,6 +26,22 @@ pub struct Caller {
     pub identity: Option<Arc<Identity>>,
     /// What a request head may take, in bytes: path, query, header names and values.
     pub head_limit: usize,
+    /// What keeps the connection for a session; none where there are no sessions.
+    pub lodging: Option<Arc<dyn Lodging>>,
+}
+
+/// A connection's side of sessions, which outlive their request.
+pub trait Lodging: fmt::Debug + Send + Sync {
+    /// Keeps the connection for a session.
+    fn stay(&self) -> Stay;
+}
+
+/// A session's hold on its connection.
+pub struct Stay {
+    /// While it lives, the connection counts as open and busy.
+    pub hold: Box<dyn Any + Send>,
+    /// Completes when the gateway is about to shut down, and the session has to end.
+    pub leave: BoxFuture<'static, ()>,
 }
 
 impl Caller {
@@ -39,7 +57,20 @@ impl Caller {
             trusted: false,
             identity: None,
             head_limit: 64 << 10,
+            lodging: None,
         }
+    }
+
+    /// Lets sessions stay on the connection.
+    pub fn lodging(mut self, lodging: Arc<dyn Lodging>) -> Self {
+        self.lodging = Some(lodging);
+        self
+    }
+
+    /// Keeps the connection for a session.
+    pub fn stay(&self) -> Stay {
+        let nothing = || Stay { hold: Box::new(()), leave: Box::pin(pending()) };
+        self.lodging.as_ref().map_or_else(nothing, |lodging| lodging.stay())
     }
 
     /// Sets another limit than 64 KiB for request heads.

@@ -5,6 +5,7 @@
 //! | hop-by-hop (RFC 9110 §7.6.1), `Connection`'s  | dropped                             |
 //! | host, content-*, expect, accept-encoding, te  | dropped: they tell of this hop      |
 //! | `grpc-*`, `connect-*`, `x-request-timeout`    | dropped: they control the call      |
+//! | `sec-websocket-*`                             | dropped: they tell of this hop      |
 //! | `x-forwarded-*`, `forwarded`                  | set here; kept from trusted peers   |
 //! | `…-bin`                                       | kept if it is base64, else refused  |
 //! | names that gRPC has no letters for            | dropped: backends fail the call     |
@@ -81,6 +82,7 @@ fn is_reserved(name: &str) -> bool {
         b'h' => matches!(name, "host" | "http2-settings"),
         b'k' => name == "keep-alive",
         b'p' => matches!(name, "proxy-connection" | "proxy-authenticate" | "proxy-authorization"),
+        b's' => name.starts_with("sec-websocket-"),
         b't' => matches!(name, "te" | "trailer" | "transfer-encoding"),
         b'u' => name == "upgrade",
         b'x' => matches!(

@@ -5,6 +5,8 @@
 //! http::Response ◄─ Answer::write ─ Result<Reply, Error> ◄─────
 //! ```
 //!
+//! A protocol that answers before the call has begun opens a [`Session`] instead.
+//!
 //! A protocol finds the method first; only then do the policies of that method run, whichever
 //! door the call came in by. No protocol knows another.
 
@@ -14,6 +16,7 @@ pub mod codec;
 pub mod connect;
 pub mod cors;
 pub mod deadline;
+pub mod failure;
 pub mod gathered;
 pub mod grpc;
 pub mod grpc_web;
@@ -26,10 +29,12 @@ pub mod refusal;
 pub mod rest;
 pub mod rpc;
 pub mod rule;
+pub mod session;
 pub mod status;
 pub mod upload;
 pub mod vary;
 pub mod violation;
+pub mod websocket;
 
 use std::sync::Arc;
 
@@ -37,7 +42,9 @@ use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-pub use self::{body::ResponseBody, caller::Caller, refusal::Refusal, upload::Upload};
+pub use self::{
+    body::ResponseBody, caller::Caller, refusal::Refusal, session::Session, upload::Upload,
+};
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},
@@ -63,6 +70,8 @@ pub trait Door: Send + Sync {
 pub enum Opening {
     /// A call for the stages and the backend.
     Call(Box<Call>),
+    /// A call whose answer goes out before anything else, and which is talked through after it.
+    Session(Box<Session>),
     /// An answer that needs no backend: a refusal, or OPTIONS.
     Answered(Response<ResponseBody>),
 }
@@ -101,6 +110,8 @@ pub struct MethodPolicy {
     pub parameters: rule::Settings,
     /// How REST answers.
     pub rest: rest::Settings,
+    /// How WebSocket sessions are held.
+    pub websocket: websocket::Settings,
     /// How large messages may be.
     pub limits: Limits,
     /// How REST's answers are compressed, if they are.
@@ -140,4 +151,5 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, grpc_web::ENTRY, connect::ENTRY, rest::ENTRY];
+pub static PROTOCOLS: &[Entry] =
+    &[websocket::ENTRY, grpc::ENTRY, grpc_web::ENTRY, connect::ENTRY, rest::ENTRY];

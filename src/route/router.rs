@@ -75,6 +75,12 @@ impl Shape {
         self.exact.iter().find(|(bound, _)| bound == method).map(|(_, route)| *route)
     }
 
+    /// The route for a caller that names no method.
+    fn preferred(&self) -> Option<usize> {
+        let first = || self.exact.first().map(|(_, route)| *route);
+        self.exact(&Method::GET).or_else(first).or(self.any)
+    }
+
     fn route(&self, method: &Method) -> Option<usize> {
         let from_get = || self.exact(&Method::GET).filter(|_| *method == Method::HEAD);
         self.exact(method).or_else(from_get).or(self.any)
@@ -103,6 +109,17 @@ impl Router {
             }
             None => Found::NotFound,
         }
+    }
+
+    /// Finds the route of a raw path for a caller whose protocol names no method (WebSocket): of the
+    /// most specific template GET's route, else the first that was declared.
+    pub fn find_any<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Option<usize> {
+        captures.clear();
+        let preferred = |shape: usize, matched| Some((self.shapes[shape].preferred()?, matched));
+        let (route, matched) = self.trie.walk(path, preferred)?;
+        let Route { id, spans } = &self.routes[route];
+        captures.fill(matched, spans);
+        Some(*id)
     }
 
     /// The methods that a raw path answers; none if no route fits it.

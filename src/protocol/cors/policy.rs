@@ -10,7 +10,7 @@ use http::{
 };
 
 use super::{Name, Origin, OtherOrigins, Page, Permission, refused};
-use crate::protocol::{ResponseBody, rest, vary};
+use crate::protocol::{ResponseBody, failure, vary};
 
 /// What clients of the protocols send beside what every page may.
 ///
@@ -105,7 +105,7 @@ impl Policy {
         let response = if self.allows(page) {
             self.permit(page, asked)
         } else {
-            rest::failure(&refused(page))
+            failure::plain(&refused(page))
         };
         Self::vary(response, true)
     }

@@ -35,7 +35,7 @@ pub(super) fn bindings(material: &Material<'_>) -> Result<Vec<Arc<Binding>>, Vec
 }
 
 fn bind(bound: &Arc<Rule>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Result<Binding, Problem> {
-    let (method, rule) = (&bound.method, bound.source());
+    let (method, rule) = (&bound.method, &bound.source);
     let problem = |message: String| Problem::error(place(method, rule), message);
     let output = plans.message(&method.output);
     let output = output

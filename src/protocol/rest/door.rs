@@ -15,7 +15,7 @@ use super::{
     binding::{Binding, RequestShape},
     compile,
     compression::Accepts,
-    failure, fault,
+    fault,
     negotiate::{self, Accepted, Content},
     request, response,
     response::RestAnswer,
@@ -25,7 +25,7 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline,
+        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, failure,
         gathered::over_limit,
         metadata,
         rule::{self, Rules},

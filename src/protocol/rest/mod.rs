@@ -10,7 +10,6 @@ mod break_off;
 mod compile;
 mod compression;
 mod door;
-mod failure;
 mod fault;
 mod http_body;
 mod negotiate;
@@ -22,7 +21,6 @@ mod stream;
 mod trailers;
 mod unpacked;
 
-pub(crate) use self::failure::plain as failure;
 pub use self::{compression::Compression, settings::Settings};
 
 /// REST's line in the table of protocols.

@@ -11,7 +11,6 @@ use http::{
 use super::{
     binding::{Binding, ResponseShape},
     compression::Accepts,
-    failure,
     http_body::HttpBody,
     negotiate::{Accepted, Framing},
     raw_stream::RawStream,
@@ -20,7 +19,9 @@ use super::{
 use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
-    protocol::{Answer, ResponseBody, Written, body::StreamedBody, metadata, only::only_message},
+    protocol::{
+        Answer, ResponseBody, Written, body::StreamedBody, failure, metadata, only::only_message,
+    },
 };
 
 const HTTP_CODE: HeaderName = HeaderName::from_static("x-http-code");

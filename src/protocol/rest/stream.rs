@@ -10,11 +10,11 @@ use std::{
 use bytes::Bytes;
 use http_body::{Body, Frame};
 
-use super::{binding::Binding, break_off::BreakOff, failure, negotiate::Framing};
+use super::{binding::Binding, break_off::BreakOff, negotiate::Framing};
 use crate::{
     error::Error,
     exchange::Messages,
-    protocol::{Refusal, body::StreamedBody},
+    protocol::{Refusal, body::StreamedBody, failure},
 };
 
 /// How many bytes of messages that are ready make one write.

@@ -7,7 +7,7 @@ use super::{Rule, Rules, Settings};
 use crate::{
     problem::Problem,
     route::{Conflict, RouterBuilder, Template},
-    schema::{Body, HttpRule, Method, Schema},
+    schema::{Body, HttpMethod, HttpRule, Method, Schema},
     transcode::{Plan, Plans, Slot},
 };
 
@@ -26,8 +26,8 @@ pub fn compile<'s>(
     let mut rules = Vec::new();
     let mut builder = RouterBuilder::new();
     for method in schema.methods() {
-        for (index, rule) in method.rules.iter().enumerate() {
-            match bind(method, index, plans, settings(method.index)) {
+        for rule in &method.rules {
+            match bind(method, rule, plans, settings(method.index)) {
                 Ok((bound, template)) => {
                     builder.insert(&rule.method, &template, rules.len());
                     rules.push(Arc::new(bound));
@@ -48,23 +48,22 @@ fn tell(rules: &[Arc<Rule>], conflict: &Conflict) -> Problem {
     let [first, second] = [&rules[conflict.first], &rules[conflict.second]];
     let message = format!(
         "`{} {}` matches the same requests as `{} {}` of {}",
-        second.source().method,
+        second.source.method,
         second.template,
-        first.source().method,
+        first.source.method,
         first.template,
-        place(&first.method, first.source()),
+        place(&first.method, &first.source),
     );
-    Problem::error(place(&second.method, second.source()), message)
+    Problem::error(place(&second.method, &second.source), message)
         .mend("change the path or the HTTP method of one")
 }
 
 fn bind(
     method: &Arc<Method>,
-    index: usize,
+    rule: &HttpRule,
     plans: &Plans,
     settings: &Settings,
 ) -> Result<(Rule, Template), Problem> {
-    let rule = &method.rules[index];
     let problem = |message: String| Problem::error(place(method, rule), message);
     let template = Template::parse(&rule.template).map_err(|error| problem(error.to_string()))?;
     let input = plans.message(&method.input);
@@ -81,7 +80,7 @@ fn bind(
     bound.extend(body_slots(method, &rule.body, &input));
     let bound = Rule {
         method: method.clone(),
-        index,
+        source: rule.clone(),
         template: rule.template.as_str().into(),
         input,
         settings: settings.clone(),
@@ -89,6 +88,29 @@ fn bind(
         numbers,
     };
     Ok((bound, template))
+}
+
+impl Rule {
+    /// The rule of a method's own path, `/package.Service/Method`: no captures, and a query may set
+    /// every field. `None` where the plans don't know the method's message.
+    pub fn of_method(method: &Arc<Method>, plans: &Plans, settings: &Settings) -> Option<Self> {
+        let source = HttpRule {
+            method: HttpMethod::Any,
+            template: method.path.to_string(),
+            body: Body::None,
+            response_body: String::new(),
+            origin: method.full_name.clone(),
+        };
+        Some(Self {
+            method: method.clone(),
+            template: source.template.as_str().into(),
+            source,
+            input: plans.message(&method.input)?,
+            settings: settings.clone(),
+            bound: Box::default(),
+            numbers: Box::default(),
+        })
+    }
 }
 
 /// The fields that the body fills, so that no query parameter may.

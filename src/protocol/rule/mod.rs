@@ -38,8 +38,8 @@ pub struct Rules {
 pub struct Rule {
     /// What is called.
     pub method: Arc<Method>,
-    /// Which of the method's rules this is: an index of [`Method::rules`].
-    pub index: usize,
+    /// The rule as the schema has it.
+    pub source: HttpRule,
     /// The path template as written, for the log.
     pub template: Arc<str>,
     /// The request message's plan.
@@ -64,6 +64,12 @@ impl Rules {
         self.router.find(method, path, captures)
     }
 
+    /// The rule of a path for callers whose protocol names no method: that of GET where the most
+    /// specific template has one, else the one that was declared first.
+    pub fn find_any<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Option<&Arc<Rule>> {
+        self.router.find_any(path, captures).map(|id| &self.rules[id])
+    }
+
     /// The rule of this number.
     pub fn rule(&self, id: usize) -> &Arc<Rule> {
         &self.rules[id]
@@ -72,12 +78,5 @@ impl Rules {
     /// Every rule, in the order of numbers.
     pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
         self.rules.iter()
-    }
-}
-
-impl Rule {
-    /// The rule as the schema has it.
-    pub fn source(&self) -> &HttpRule {
-        &self.method.rules[self.index]
     }
 }

@@ -47,6 +47,30 @@ fn check(routes: &[&str], expected: &[(&str, &str)]) {
 }
 
 #[test]
+fn caller_without_a_method_gets_the_most_specific_template_and_its_get() {
+    let routes = [
+        "POST /v1/{name=shelves/*}",
+        "GET /v1/{name=shelves/*}",
+        "GET /v1/{rest=**}",
+        "PUT /v1/{name=shelves/*}:chat",
+        "POST /v1/{name=shelves/*}:chat",
+        "* /v1/{name=shelves/*}:any",
+    ];
+    let router = router(&routes);
+    for (path, expected) in [
+        ("/v1/shelves/1", Some(1)),
+        ("/v1/shelves/1:chat", Some(3)),
+        ("/v1/shelves/1:any", Some(5)),
+        ("/v1/other/1", Some(2)),
+        ("/v2", None),
+    ] {
+        let mut captures = Captures::new();
+        assert_eq!(router.find_any(path, &mut captures), expected, "{path}");
+        assert_eq!(captures.as_slice().len(), usize::from(expected.is_some()), "{path}");
+    }
+}
+
+#[test]
 fn examples_of_http_proto_are_answered() {
     check(
         &[

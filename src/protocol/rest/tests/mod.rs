@@ -135,6 +135,7 @@ impl Kitchen {
         match self.open(request, pieces).await {
             Opening::Call(call) => call,
             Opening::Answered(response) => panic!("answered: {}", response.status()),
+            Opening::Session(_) => panic!("a session"),
         }
     }
 
@@ -144,7 +145,7 @@ impl Kitchen {
         pieces: &[Piece],
     ) -> Response<ResponseBody> {
         match self.open(request, pieces).await {
-            Opening::Call(_) => panic!("a call"),
+            Opening::Call(_) | Opening::Session(_) => panic!("a call"),
             Opening::Answered(response) => response,
         }
     }

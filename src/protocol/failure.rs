@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// An error's response; `problem` asks for `application/problem+json`.
-pub(super) fn respond(error: &Error, plans: &Plans, problem: bool) -> Response<ResponseBody> {
+pub fn respond(error: &Error, plans: &Plans, problem: bool) -> Response<ResponseBody> {
     let status = status_json(error, plans);
     write(error, status, problem)
 }
 
 /// An error's response where no schema is at hand: details that need one stay in base64.
-pub(crate) fn plain(error: &Error) -> Response<ResponseBody> {
+pub fn plain(error: &Error) -> Response<ResponseBody> {
     let status = format!(
         r#"{{"code":{},"message":{},"details":[]}}"#,
         error.code().number(),
@@ -56,7 +56,7 @@ fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody
 }
 
 /// `{"code":…,"message":…,"details":[…]}`, details decoded where the schema knows their type.
-pub(super) fn status_json(error: &Error, plans: &Plans) -> Vec<u8> {
+pub fn status_json(error: &Error, plans: &Plans) -> Vec<u8> {
     let details = error.details().iter().map(|detail| (&detail.type_url[..], &detail.value[..]));
     let mut json = Vec::new();
     let code = error.code().number() as i32;

@@ -1,0 +1,176 @@
+//! Finds the method of a handshake, answers it, and opens the session.
+
+use std::sync::Arc;
+
+use http::{Request, request::Parts};
+use hyper::{body::Incoming, upgrade::OnUpgrade};
+
+use super::{
+    Settings, handshake, inbox, origin,
+    request::{Source, Takes},
+    talk::Opened,
+    tongue::Tongue,
+};
+use crate::{
+    coding::Codings,
+    error::Error,
+    exchange::{Exchange, Limits},
+    protocol::{
+        Caller, Compiled, Door, Material, MethodPolicy, Opening, Session, deadline, failure,
+        metadata,
+        rule::{self, Rule, Rules},
+    },
+    route::{self, Captures},
+    schema::{Body, Method, Schema},
+    transcode::{self, Plan, Plans},
+};
+
+/// What holds for the sessions of one method.
+pub(super) struct Terms {
+    pub(super) input: Plan,
+    pub(super) output: Plan,
+    pub(super) json: transcode::Settings,
+    pub(super) limits: Limits,
+    pub(super) settings: Settings,
+    pub(super) plans: Arc<Plans>,
+    /// The rule of `/package.Service/Method`.
+    own: Arc<Rule>,
+}
+
+impl Terms {
+    /// `None` where the plans don't know the method's messages, of which REST's door tells.
+    fn of(method: &Arc<Method>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Option<Self> {
+        let MethodPolicy { json, parameters, websocket, limits, .. } = policy.clone();
+        Some(Self {
+            input: plans.message(&method.input)?,
+            output: plans.message(&method.output)?,
+            json,
+            limits,
+            settings: websocket,
+            plans: plans.clone(),
+            own: Arc::new(Rule::of_method(method, plans, &parameters)?),
+        })
+    }
+}
+
+/// WebSocket, compiled for one schema.
+struct WebSocket {
+    schema: Arc<Schema>,
+    rules: Arc<Rules>,
+    plans: Arc<Plans>,
+    /// By `Method::index`.
+    terms: Vec<Option<Arc<Terms>>>,
+}
+
+/// Prepares sessions of every method.
+pub(super) fn compile(material: &Material<'_>) -> Compiled {
+    let Material { schema, plans, policies, rules } = material;
+    let terms = |method: &Arc<Method>| Terms::of(method, plans, &policies[method.index]);
+    let door = WebSocket {
+        terms: schema.methods().iter().map(|method| terms(method).map(Arc::new)).collect(),
+        schema: Arc::clone(schema),
+        rules: Arc::clone(rules),
+        plans: Arc::clone(plans),
+    };
+    Compiled { door: Some(Box::new(door)), problems: Vec::new() }
+}
+
+impl Door for WebSocket {
+    fn name(&self) -> &'static str {
+        super::ENTRY.name
+    }
+
+    fn knows(&self, request: &Request<Incoming>) -> bool {
+        handshake::asks(request)
+    }
+
+    fn open(&self, mut request: Request<Incoming>, caller: &Caller) -> Opening {
+        let upgrade = hyper::upgrade::on(&mut request);
+        let (head, body) = request.into_parts();
+        let session = self.session(&head, &body, upgrade, caller);
+        session.map_or_else(
+            |error| Opening::Answered(failure::respond(&error, &self.plans, false)),
+            |session| Opening::Session(Box::new(session)),
+        )
+    }
+}
+
+impl WebSocket {
+    fn session(
+        &self,
+        head: &Parts,
+        body: &Incoming,
+        upgrade: OnUpgrade,
+        caller: &Caller,
+    ) -> Result<Session, Error> {
+        let metadata = metadata::from_request(head, caller)?;
+        let (tongue, subprotocol) = Tongue::of(&head.headers)?;
+        let response = handshake::accept(head, body, subprotocol)?;
+        let mut captures = Captures::new();
+        let (rule, terms, takes) = self.find(head.uri.path(), &mut captures)?;
+        // The name that the caller called us by, as the backend hears it too.
+        let host = metadata.get("x-forwarded-host").and_then(|host| host.to_str().ok());
+        origin::check(&head.headers, host, &terms.settings)?;
+        let deadline = deadline::stated(&head.headers)?;
+        let tail = rule.tail(&captures, head.uri.query());
+        let source = Source { terms: terms.clone(), rule: rule.clone(), tongue, tail };
+        let (giver, taker) = inbox::inbox();
+        Ok(Session {
+            exchange: Exchange {
+                codings: Codings::NONE,
+                method: rule.method.clone(),
+                metadata,
+                messages: source.messages(takes, taker),
+                deadline,
+                limits: terms.limits,
+                worker: caller.worker,
+                extensions: http::Extensions::new(),
+                journal: None,
+            },
+            route: rule.template.clone(),
+            response,
+            talk: Box::new(Opened { upgrade, terms: terms.clone(), tongue, takes, inbox: giver }),
+        })
+    }
+
+    /// The rule that a path means, and how many messages its callers send.
+    fn find<'p>(
+        &self,
+        path: &'p str,
+        captures: &mut Captures<'p>,
+    ) -> Result<(&Arc<Rule>, &Arc<Terms>, Takes), Error> {
+        let terms = |method: &Method| self.terms[method.index].as_ref();
+        let by_name = self.schema.method_by_path(path).and_then(|method| {
+            let terms = terms(method)?;
+            Some((&terms.own, terms, false))
+        });
+        let found = match by_name {
+            Some(found) => Some(found),
+            None => {
+                route::check_path(path).map_err(|error| rule::fault::path_encoding(&error))?;
+                let rule = self.rules.find_any(path, captures);
+                rule.and_then(|rule| {
+                    Some((rule, terms(&rule.method)?, rule.source.body == Body::None))
+                })
+            }
+        };
+        let (rule, terms, says_all) = found.ok_or_else(|| no_route(path))?;
+        let takes = match rule.method.client_streaming {
+            true => Takes::Many,
+            false if says_all => Takes::Nothing,
+            false => Takes::One,
+        };
+        Ok((rule, terms, takes))
+    }
+}
+
+fn no_route(path: &str) -> Error {
+    const SHOWN: usize = 200;
+    let shown = &path[..path.floor_char_boundary(SHOWN)];
+    Error::not_found(
+        "no_route",
+        format!(
+            "no WebSocket route for {shown}; a method's REST path or `/package.Service/Method` is"
+        ),
+    )
+}

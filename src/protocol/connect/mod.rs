@@ -31,3 +31,6 @@ pub const ENTRY: super::Entry = super::Entry {
               without side effects",
     compile: door::compile,
 };
+
+#[cfg(test)]
+mod tests;

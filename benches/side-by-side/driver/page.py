@@ -135,14 +135,14 @@ def facts(known: dict) -> str:
         lines.append(
             f"- {which}{run['date']}, {run['processor']}, {run['kernel']}, Transom at "
             f"`{run['transom']}` (rustc {run['rustc']}), {peers}; {run['rounds']} rounds of "
-            f"{run['seconds']:g} s.\n"
+            f"{run['seconds']:g} s{'; ' + run['note'] if 'note' in run else ''}.\n"
         )
     return "".join(lines)
 
 
 def whole_page() -> str:
     known = json.loads(FIGURES.read_text())
-    text = (FOLDER / "page.md").read_text().replace("{facts}", facts(known))
+    text = (FOLDER / "page.md").read_text().replace("{facts}\n", facts(known))
     sections = [
         calls(workload, known[workload.name]["figures"])
         for workload in WORKLOADS

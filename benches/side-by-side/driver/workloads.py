@@ -20,7 +20,7 @@ GRPC = ("transom", "envoy", "nginx", "relay")
 
 WORKLOADS = (
     Workload("get_item", "GET, 300 bytes of JSON back; HTTP/1.1, 64 connections", "rest", REST),
-    Workload("get_item_h2", "The same over HTTP/2, 8 connections with 8 streams", "rest", REST),
+    Workload("get_item_h2", "The same over HTTP/2; 8 connections with 8 streams", "rest", REST),
     Workload("create", "POST, 1 KB of JSON in and out; 64 connections", "rest", REST),
     Workload("list", "GET, a list of 500, 150 KB of JSON back; 16 connections", "rest", REST),
     Workload("stream", "GET, a stream of 1,000 messages as JSON; 16 connections", "rest", REST),

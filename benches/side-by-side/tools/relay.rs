@@ -73,6 +73,9 @@ async fn pump(mut from: RecvStream, mut to: SendStream<Bytes>) -> Option<()> {
         let mut chunk = chunk.ok()?;
         from.flow_control().release_capacity(chunk.len()).ok()?;
         let last = from.is_end_stream();
+        if last && chunk.is_empty() {
+            return to.send_data(chunk, true).ok();
+        }
         while !chunk.is_empty() {
             to.reserve_capacity(chunk.len());
             if to.capacity() == 0 {

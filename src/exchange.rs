@@ -9,6 +9,7 @@
 //! allocates nothing. Where both ends of a call take the same coding, messages may stay packed as
 //! they crossed the wire ([`Packed`]); who wants to read one gets it plain and needn't know.
 
+pub mod identity;
 mod packed;
 
 use std::{
@@ -24,7 +25,10 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
-pub use self::packed::{Bound, Packed};
+pub use self::{
+    identity::Identity,
+    packed::{Bound, Packed},
+};
 use crate::{
     coding::{Coding, Codings},
     error::{Code, Error, Origin},

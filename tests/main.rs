@@ -5,6 +5,7 @@
 mod examples;
 mod fuzz_corpus;
 mod grpc;
+mod listener;
 mod readme;
 mod rest;
 mod support;

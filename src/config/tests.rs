@@ -194,7 +194,7 @@ services: {{ '*': {{ headers: {{ request: {{ set: {{ x-port: '${{PORT}}' }} }} }
     );
     let prepared = prepared(parsed(&text)).unwrap();
     assert_eq!(prepared.file.worker_count(), 3);
-    assert_eq!(prepared.file.listeners()[0].address.0.port(), 8081);
+    assert_eq!(prepared.file.listeners()[0].address.to_string(), "127.0.0.1:8081");
 }
 
 #[test]

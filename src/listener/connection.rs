@@ -2,7 +2,6 @@
 
 use std::{
     convert::Infallible,
-    net::SocketAddr,
     pin::{Pin, pin},
     sync::Arc,
     task::{self, Poll},
@@ -17,11 +16,13 @@ use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::conn::auto,
 };
-use tokio::{net::TcpStream, sync::watch};
+use tokio::sync::watch;
 
 use super::{
     activity::{Activity, CallInProgress, Verdict},
+    handshake::Chosen,
     socket::Socket,
+    stream::Stream,
 };
 use crate::{
     config::Listen,
@@ -48,19 +49,15 @@ fn head_buffer(listen: &Listen) -> usize {
 /// How long after its beginning a connection may have its first request, although we drain.
 const GRACE: Duration = Duration::from_millis(250);
 
-/// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or slow for too long, or the drain has emptied it.
 pub(super) async fn serve(
-    stream: TcpStream,
-    peer: SocketAddr,
+    stream: Stream,
+    caller: Caller,
+    chosen: Option<Chosen>,
     context: &Context,
     mut draining: watch::Receiver<bool>,
 ) {
-    let _ = stream.set_nodelay(true);
-    let listen = &context.listen;
-    let address = peer.ip().to_canonical();
-    let trusted = listen.trusted_proxies.iter().any(|net| net.contains(&address));
-    let caller = Caller::new(Some(peer), "http", context.worker);
-    let caller = Arc::new(caller.trusted(trusted).head_limit(listen.head_limit()));
+    let (listen, caller) = (&context.listen, Arc::new(caller));
     let activity = Activity::new();
 
     let gateway = &context.gateway;
@@ -72,7 +69,11 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(keep_call(response, call))
         }
     });
-    let server = builder(listen);
+    let server = match chosen {
+        None => builder(listen),
+        Some(Chosen::Http1) => builder(listen).http1_only(),
+        Some(Chosen::Http2) => builder(listen).http2_only(),
+    };
     let io = TokioIo::new(Socket::new(stream, activity.clone()));
     let mut connection = pin!(server.serve_connection(io, service));
     let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
@@ -83,7 +84,8 @@ pub(super) async fn serve(
             biased;
             ended = connection.as_mut() => {
                 if let Err(error) = ended {
-                    tracing::debug!(%peer, error, "downstream connection ended");
+                    let peer = caller.peer.map(tracing::field::display);
+                    tracing::debug!(peer, error, "downstream connection ended");
                 }
                 return;
             }

@@ -18,11 +18,10 @@ use std::{
 use bytes::{Buf, Bytes};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     time::{Sleep, sleep},
 };
 
-use super::{activity::Activity, refusal};
+use super::{activity::Activity, refusal, stream::Stream};
 
 /// How long the peer may go on sending after our end.
 const LINGER: Duration = Duration::from_secs(3);
@@ -32,7 +31,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A socket that tells of its bytes.
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     activity: Arc<Activity>,
     /// How much of HTTP/2's preface has come; none if the connection speaks something else.
     preface: Option<usize>,
@@ -43,7 +42,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>) -> Self {
+    pub(super) fn new(stream: Stream, activity: Arc<Activity>) -> Self {
         Self { stream, activity, preface: Some(0), own: Bytes::new(), linger: None }
     }
 

@@ -11,12 +11,15 @@
 pub mod body;
 pub mod caller;
 pub mod codec;
+pub mod connect;
 pub mod deadline;
+pub mod gathered;
 pub mod grpc;
 pub mod grpc_web;
 pub mod incoming;
 pub mod json;
 pub mod metadata;
+pub mod only;
 pub mod outgoing;
 pub mod refusal;
 pub mod rest;
@@ -131,4 +134,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, grpc_web::ENTRY, rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[grpc::ENTRY, grpc_web::ENTRY, connect::ENTRY, rest::ENTRY];

@@ -92,8 +92,13 @@ async fn start_reference() -> Outcome<(Child, u32)> {
     let mut command = Command::new(env::var("GRPCSERVER")?);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let request =
-        ServerCompatRequest { protocol: GRPC, http_version: HTTP_2, ..Default::default() };
+    let request = ServerCompatRequest {
+        protocol: GRPC,
+        http_version: HTTP_2,
+        // Without one it takes no message at all; the limit that is tested is the gateway's.
+        message_receive_limit: 1 << 30,
+        ..Default::default()
+    };
     let (mut input, output) = (child.stdin.take(), child.stdout.take());
     let input = input.as_mut().ok_or("no stdin")?;
     write(input, &request).await?;
@@ -144,7 +149,7 @@ fn configuration(
     let protos = env::var("PROTOS")?;
     write!(text, "schema:\n  - protos: {protos}\n")?;
     write!(text, "upstreams:\n  reference: {{ endpoints: [\"http://127.0.0.1:{backend}\"] }}\n")?;
-    text += "services:\n  \"connectrpc.conformance.v1.*\":\n    upstream: reference\n";
+    text += "services:\n  \"connectrpc.conformance.v1.*\":\n    upstream: reference\n    timeout: none\n";
     if request.message_receive_limit > 0 {
         writeln!(text, "    max_request_message: {}", request.message_receive_limit)?;
     }

@@ -61,6 +61,7 @@ async fn call(own: &Own, path: &str, request: impl Message) -> Result<Reply, Err
         messages: Messages::one(request.encode_to_vec().into()),
         deadline: None,
         limits: Limits::default(),
+        codings: crate::coding::Codings::NONE,
         worker: 3,
         extensions: http::Extensions::new(),
         journal: None,

@@ -126,6 +126,7 @@ struct Inner {
     origin: Origin,
     http: Option<StatusCode>,
     headers: HeaderMap,
+    head: HeaderMap,
     metadata: HeaderMap,
     raw_details: Option<Bytes>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
@@ -145,6 +146,7 @@ impl Error {
             origin: Origin::Gateway,
             http: None,
             headers: HeaderMap::new(),
+            head: HeaderMap::new(),
             metadata: HeaderMap::new(),
             raw_details: None,
             source: None,
@@ -209,9 +211,15 @@ impl Error {
         self
     }
 
-    /// The metadata that came with a backend's error (headers and trailers, control names removed).
+    /// The metadata that came with a backend's error, control names removed.
     pub fn with_metadata(mut self, metadata: HeaderMap) -> Self {
         self.0.metadata = metadata;
+        self
+    }
+
+    /// The metadata that the backend sent before it failed, control names removed.
+    pub fn with_head(mut self, head: HeaderMap) -> Self {
+        self.0.head = head;
         self
     }
 
@@ -261,14 +269,31 @@ impl Error {
         &self.0.headers
     }
 
-    /// The metadata of a backend's error.
+    /// The metadata that came with a backend's error.
     pub fn metadata(&self) -> &HeaderMap {
         &self.0.metadata
     }
 
-    /// The same, to be changed on the way back.
-    pub fn metadata_mut(&mut self) -> &mut HeaderMap {
-        &mut self.0.metadata
+    /// The metadata that the backend sent before it failed; empty if it said all at once.
+    pub fn head(&self) -> &HeaderMap {
+        &self.0.head
+    }
+
+    /// Both, for who tells them together.
+    pub fn all_metadata(&self) -> HeaderMap {
+        if self.0.head.is_empty() {
+            return self.0.metadata.clone();
+        }
+        let mut all = self.0.head.clone();
+        for (name, value) in &self.0.metadata {
+            all.append(name, value.clone());
+        }
+        all
+    }
+
+    /// What begins the answer, to be changed on the way back.
+    pub fn lead_mut(&mut self) -> &mut HeaderMap {
+        if self.0.head.is_empty() { &mut self.0.metadata } else { &mut self.0.head }
     }
 }
 

@@ -25,8 +25,10 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
-pub use self::identity::Identity;
-pub use self::packed::{Bound, Packed};
+pub use self::{
+    identity::Identity,
+    packed::{Bound, Packed},
+};
 use crate::{
     coding::{Coding, Codings},
     error::{Code, Error, Origin},

@@ -44,7 +44,7 @@ fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody
     *response.status_mut() = http;
     response.extensions_mut().insert(Refusal::by(error));
     let headers = response.headers_mut();
-    metadata::to_response(error.metadata().clone(), headers);
+    metadata::to_response(error.all_metadata(), headers);
     if let Some(seconds) = retry_seconds(error) {
         headers.insert(RETRY_AFTER, seconds.into());
     }

@@ -34,8 +34,12 @@ pub fn of_success(metadata: Metadata) -> HeaderMap {
 
 /// The trailers of a call that failed.
 pub fn of_error(error: &Error) -> HeaderMap {
+    of_error_with(error, error.metadata().clone())
+}
+
+fn of_error_with(error: &Error, metadata: Metadata) -> HeaderMap {
     let mut trailers = HeaderMap::new();
-    metadata::to_response(error.metadata().clone(), &mut trailers);
+    metadata::to_response(metadata, &mut trailers);
     let number = NUMBERS[error.code().number() as usize];
     trailers.insert(GRPC_STATUS, HeaderValue::from_static(number));
     if let Some(message) = message(error.message()) {
@@ -47,11 +51,29 @@ pub fn of_error(error: &Error) -> HeaderMap {
     trailers
 }
 
-/// The answer of a call that failed before its first message.
+/// The answer of a call that failed before its first message. A head that the backend had sent
+/// before it failed stays one, and `body` makes the trailers what comes behind it; else all is in
+/// the head.
+pub fn failed(
+    error: &Error,
+    content_type: HeaderValue,
+    body: impl FnOnce(HeaderMap) -> ResponseBody,
+) -> Response<ResponseBody> {
+    if error.head().is_empty() {
+        return trailers_only(error, content_type);
+    }
+    let mut response = Response::new(body(of_error(error)));
+    response.extensions_mut().insert(Refusal::by(error));
+    metadata::to_response(error.head().clone(), response.headers_mut());
+    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response
+}
+
+/// The answer of a call that was refused: a head and nothing else.
 pub fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::Empty);
     response.extensions_mut().insert(Refusal::by(error));
-    *response.headers_mut() = of_error(error);
+    *response.headers_mut() = of_error_with(error, error.all_metadata());
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value.clone());
     }
@@ -164,6 +186,28 @@ mod tests {
         let foreign = own.with_raw_details(raw.clone());
         assert_eq!(decoded(&of_error(&foreign)), raw);
         assert!(!of_error(&Error::invalid("word", "wrong")).contains_key(GRPC_DETAILS));
+    }
+
+    #[test]
+    fn head_that_was_sent_before_the_failure_stays_the_head() {
+        let map = |name: &'static str| {
+            HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("1"))])
+        };
+        let error = Error::not_found("word", "gone").with_metadata(map("x-trailer"));
+        let grpc = HeaderValue::from_static("application/grpc");
+        let body = |trailers| ResponseBody::Trailed(Bytes::new(), Box::new(trailers));
+        let response = failed(&error, grpc.clone(), body);
+        assert!(matches!(response.body(), ResponseBody::Empty));
+        assert!(response.headers().contains_key("x-trailer"));
+        let response = failed(&error.with_head(map("x-head")), grpc, body);
+        assert!(response.headers().contains_key("x-head"));
+        assert!(!response.headers().contains_key(GRPC_STATUS));
+        assert!(response.extensions().get::<Refusal>().is_some());
+        let ResponseBody::Trailed(_, trailers) = response.body() else { panic!("no trailers") };
+        assert_eq!(
+            (&trailers["x-trailer"], &trailers[GRPC_STATUS]),
+            (&"1".parse().unwrap(), &"5".parse().unwrap())
+        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use h2::SendStream;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
@@ -12,14 +11,17 @@ use tokio::time::Instant;
 
 use super::{
     endpoint::Target,
-    pump::{Pump, too_large},
+    pump::{self, Pump},
 };
 use crate::{
+    coding::{Coding, Codings},
     error::{Code, Error},
-    exchange::{Messages, Metadata},
+    exchange::{Messages, Metadata, Packed},
     frame::Framed,
 };
 
+const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const TRAILERS: HeaderValue = HeaderValue::from_static("trailers");
@@ -31,7 +33,7 @@ const OWN: usize = 4;
 /// What the caller sends.
 pub(super) enum Body {
     /// One message, which is at hand: the call can be tried again.
-    One(Bytes),
+    One(Packed),
     /// Messages that arrive over time.
     Many(Messages),
 }
@@ -44,6 +46,25 @@ pub(super) fn head(metadata: Metadata) -> HeaderMap {
     headers.insert(header::TE, TRAILERS);
     headers.entry(header::USER_AGENT).or_insert(AGENT);
     headers
+}
+
+/// Tells the backend what its messages may come packed with.
+pub(super) fn ask_for(headers: &mut HeaderMap, codings: Codings) {
+    if !codings.is_empty() {
+        headers.insert(GRPC_ACCEPT_ENCODING, HeaderValue::from_static(codings.list()));
+    }
+}
+
+/// Tells the backend what the caller's messages are packed with, or that they are not.
+pub(super) fn set_coding(headers: &mut HeaderMap, coding: Option<Coding>) {
+    match coding {
+        Some(coding) => {
+            headers.insert(GRPC_ENCODING, HeaderValue::from_static(coding.name()));
+        }
+        None => {
+            headers.remove(GRPC_ENCODING);
+        }
+    }
 }
 
 /// Tells the backend how much time is left; fails if there is none.
@@ -105,14 +126,18 @@ pub(super) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> 
     .with_source(error)
 }
 
-/// Sends the body on an open stream: one message at once, many as they come.
-pub(super) fn send(body: Body, mut stream: SendStream<Framed>) -> Result<Option<Pump>, Error> {
+/// Sends the body on an open stream: one message at once, many as they come. Those of many leave
+/// packed as they came only if `packed`; one is as it is to leave.
+pub(super) fn send(
+    body: Body,
+    mut stream: SendStream<Framed>,
+    packed: bool,
+) -> Result<Option<Pump>, Error> {
     match body {
-        Body::Many(messages) => Ok(Some(Pump::start(messages, stream))),
+        Body::Many(messages) => Ok(Some(Pump::start(messages, stream, packed))),
         Body::One(message) => {
-            let frame = Framed::new(message).ok_or_else(too_large)?;
             // A stream that has failed meanwhile tells why when the response is awaited.
-            let _ = stream.send_data(frame, true);
+            let _ = stream.send_data(pump::frame(message)?, true);
             Ok(None)
         }
     }

@@ -2,7 +2,6 @@
 
 use std::{future::poll_fn, sync::Arc, task::Poll};
 
-use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, uri::PathAndQuery};
 use tokio::time::{Instant, timeout_at};
@@ -18,8 +17,9 @@ use super::{
     tls::{self, Identity},
 };
 use crate::{
-    error::Error,
-    exchange::{Exchange, Messages, Reply, Upstream},
+    coding::{Coding, Codings},
+    error::{Code, Error, Origin},
+    exchange::{Bound, Exchange, Messages, Packed, Reply, Upstream},
     problem::Problem,
 };
 
@@ -33,6 +33,10 @@ const STALE: usize = 8;
 ///
 /// Each worker has connections of its own, made on demand. Dropping the cluster closes them when
 /// the calls in flight have ended.
+///
+/// Messages that came packed leave packed where the backend is known to take that coding, and plain
+/// elsewhere: a connection learns it from the first reply that tells. So the first packed call on
+/// each is unpacked here, and so are all to backends that never tell; none fails for its coding.
 ///
 /// The deadline of an exchange is sent along as `grpc-timeout` and bounds the wait for a
 /// connection. Ending a call that overruns it is the caller's part: dropping the future or the
@@ -84,26 +88,38 @@ impl Cluster {
     }
 
     async fn run(&self, exchange: Exchange) -> Result<Reply, Error> {
-        let Exchange { method, metadata, mut messages, deadline, limits, worker, .. } = exchange;
+        let Exchange { method, metadata, mut messages, deadline, limits, codings, worker, .. } =
+            exchange;
+        let mut coding = messages.coding();
         let terms = Terms {
             limit: limits.response_message,
             streaming: method.server_streaming,
+            codings,
+            learns: coding.is_some(),
             journal: exchange.journal,
             started: Instant::now(),
         };
         let body = if method.client_streaming {
             Body::Many(std::mem::replace(&mut messages, Messages::none()))
         } else {
-            Body::One(only_message(&mut messages).await?)
+            let message = only_message(&mut messages).await?;
+            coding = message.coding;
+            Body::One(message)
         };
-        let headers = call::head(metadata);
+        let mut headers = call::head(metadata);
+        call::ask_for(&mut headers, codings);
         let path = &method.path;
         let search = Search { deadline, worker, tried: 0, avoid: None };
-        let mut way = Way { path, headers, body, search };
+        let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
+        let mut way = Way { path, headers, body, coding, bound, trusts: true, search };
         loop {
             match self.attempt(&mut way, &terms).await {
                 Ok(reply) => return Ok(reply),
                 Err(Failure::Unprocessed(_)) if way.may_retry() => way.search.tried += 1,
+                Err(Failure::Final(error)) if way.may_be_for_its_coding(&error) => {
+                    way.search.tried += 1;
+                    way.trusts = false;
+                }
                 Err(Failure::Unprocessed(error) | Failure::Final(error)) => return Err(error),
             }
         }
@@ -115,6 +131,11 @@ impl Cluster {
             let slot = self.acquire(&way.search).await?;
             let mut headers = way.headers();
             call::set_timeout(&mut headers, way.search.deadline)?;
+            let was_packed = way.coding.is_some();
+            let coding = way.settle_coding(slot.connection().takes())?;
+            if was_packed {
+                call::set_coding(&mut headers, coding);
+            }
             let request = call::request(slot.target(), way.path, headers)?;
             let (response, stream) = match slot.connection().open(request) {
                 Opening::Opened(response, stream) => (response, stream),
@@ -126,7 +147,7 @@ impl Cluster {
                 }
             };
             way.search.avoid = Some(slot.connection().load.clone());
-            let pump = call::send(way.body(), stream)?;
+            let pump = call::send(way.body(), stream, coding.is_some())?;
             let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
             let result = receive(response, pump, slot, terms.clone()).await;
             if let Some((journal, target)) = journal
@@ -186,6 +207,12 @@ struct Way<'a> {
     path: &'a PathAndQuery,
     headers: HeaderMap,
     body: Body,
+    /// What the body's messages may be packed with.
+    coding: Option<Coding>,
+    /// How far they may grow.
+    bound: Bound,
+    /// Whether what a connection has told of its backend is believed.
+    trusts: bool,
     search: Search,
 }
 
@@ -203,6 +230,26 @@ impl Way<'_> {
     /// Whether the call could be sent once more.
     fn may_retry(&self) -> bool {
         self.search.tried < RETRIES && matches!(self.body, Body::One(_))
+    }
+
+    /// Whether the backend may have refused the call for its coding alone, although it has told that
+    /// it takes it: behind one connection there may be several backends.
+    fn may_be_for_its_coding(&self, error: &Error) -> bool {
+        error.code() == Code::Unimplemented && self.coding.is_some() && self.may_retry()
+    }
+
+    /// What the messages leave packed with, to a backend that takes these codings. The one message
+    /// is unpacked if need be.
+    fn settle_coding(&mut self, takes: Codings) -> Result<Option<Coding>, Error> {
+        let Some(coding) = self.coding else { return Ok(None) };
+        if self.trusts && takes.contains(coding) {
+            return Ok(Some(coding));
+        }
+        if let Body::One(message) = &mut self.body {
+            *message = Packed::plain(message.clone().unpack(self.bound)?);
+            self.coding = None;
+        }
+        Ok(None)
     }
 
     /// The headers to send: a copy, unless no attempt can follow.
@@ -227,14 +274,14 @@ impl Upstream for Cluster {
 
 /// The message of a method that takes a single one. It is not waited for what may come after it,
 /// but a second one that is here already is refused.
-async fn only_message(messages: &mut Messages) -> Result<Bytes, Error> {
-    let Some(message) = messages.next().await.transpose()? else {
+async fn only_message(messages: &mut Messages) -> Result<Packed, Error> {
+    let Some(message) = messages.next_packed().await.transpose()? else {
         return Err(Error::invalid(
             "request_message_missing",
             "the method takes one message, but none was sent",
         ));
     };
-    match poll_fn(|cx| Poll::Ready(messages.poll_message(cx))).await {
+    match poll_fn(|cx| Poll::Ready(messages.poll_packed(cx))).await {
         Poll::Ready(Some(Ok(_))) => Err(Error::invalid(
             "request_message_twice",
             "the method takes one message, but more were sent",

@@ -9,7 +9,10 @@ use std::{
     pin::Pin,
     sync::{
         Arc, Weak,
-        atomic::{AtomicUsize, Ordering::SeqCst},
+        atomic::{
+            AtomicU8, AtomicUsize,
+            Ordering::{Relaxed, SeqCst},
+        },
     },
     task::{Context, Poll, Waker},
     time::Duration,
@@ -31,7 +34,7 @@ use super::{
     settings,
     socket::{self, Socket, not_http2},
 };
-use crate::frame::Framed;
+use crate::{coding::Codings, frame::Framed};
 
 /// How much of one reply may be under way or unread.
 const STREAM_WINDOW: u32 = 512 << 10;
@@ -73,6 +76,8 @@ pub(super) struct Load {
     pub(super) active: AtomicUsize,
     /// How many the peer allows.
     pub(super) limit: AtomicUsize,
+    /// What the peer has told that it takes messages packed with, as [`Codings::bits`].
+    takes: AtomicU8,
 }
 
 /// What came of opening a stream.
@@ -89,7 +94,18 @@ impl Connection {
     /// A connection whose handshake is done.
     pub(super) fn new(sender: SendRequest<Framed>) -> Self {
         let limit = AtomicUsize::new(sender.current_max_send_streams());
-        Self { sender, load: Arc::new(Load { active: AtomicUsize::new(0), limit }) }
+        let (active, takes) = (AtomicUsize::new(0), AtomicU8::new(Codings::NONE.bits()));
+        Self { sender, load: Arc::new(Load { active, limit, takes }) }
+    }
+
+    /// What the peer takes messages packed with, as far as it has told on this connection.
+    pub(super) fn takes(&self) -> Codings {
+        Codings::from_bits(self.load.takes.load(Relaxed))
+    }
+
+    /// Notes what the peer has told.
+    pub(super) fn learn(&self, takes: Codings) {
+        self.load.takes.store(takes.bits(), Relaxed);
     }
 
     /// Whether another stream may be opened: no GOAWAY, no failure, stream ids left.

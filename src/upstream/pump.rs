@@ -13,7 +13,11 @@ use std::{
 use h2::{Reason, SendStream};
 use tokio::{sync::oneshot, task::JoinHandle};
 
-use crate::{error::Error, exchange::Messages, frame::Framed};
+use crate::{
+    error::Error,
+    exchange::{Messages, Packed},
+    frame::{COMPRESSED, Framed, MESSAGE},
+};
 
 /// A pump at work; dropping it stops it.
 pub(super) struct Pump {
@@ -22,10 +26,11 @@ pub(super) struct Pump {
 }
 
 impl Pump {
-    /// Sends all messages, as fast as the backend takes them, and then ends the stream.
-    pub(super) fn start(messages: Messages, stream: SendStream<Framed>) -> Self {
+    /// Sends all messages, as fast as the backend takes them, and then ends the stream. Messages
+    /// leave packed as they came only if `packed`.
+    pub(super) fn start(messages: Messages, stream: SendStream<Framed>, packed: bool) -> Self {
         let (sender, receiver) = oneshot::channel();
-        Self { task: tokio::spawn(run(messages, stream, sender)), failure: Some(receiver) }
+        Self { task: tokio::spawn(run(messages, stream, packed, sender)), failure: Some(receiver) }
     }
 
     /// The error that the request's messages ended with, if they did.
@@ -50,17 +55,21 @@ impl Drop for Pump {
 async fn run(
     mut messages: Messages,
     mut stream: SendStream<Framed>,
+    packed: bool,
     failure: oneshot::Sender<Error>,
 ) {
     // A stream that the backend ended or reset has no room any more; the reply tells why.
     while has_room(&mut stream).await {
-        let frame = match messages.next().await {
+        let next = match packed {
+            true => messages.next_packed().await,
+            false => messages.next().await.map(|message| message.map(Packed::plain)),
+        };
+        let frame = match next {
             None => {
                 let _ = stream.send_data(Framed::nothing(), true);
                 return;
             }
-            Some(Ok(message)) => Framed::new(message).ok_or_else(too_large),
-            Some(Err(error)) => Err(error),
+            Some(message) => message.and_then(frame),
         };
         match frame {
             Ok(frame) => {
@@ -90,7 +99,16 @@ async fn has_room(stream: &mut SendStream<Framed>) -> bool {
     true
 }
 
+/// A message as it leaves.
+///
+/// # Errors
+/// Four octets can't tell its length.
+pub(super) fn frame(message: Packed) -> Result<Framed, Error> {
+    let flag = if message.coding.is_some() { COMPRESSED } else { MESSAGE };
+    Framed::flagged(flag, message.bytes).ok_or_else(too_large)
+}
+
 /// The error of a message whose length four octets can't tell.
-pub(super) fn too_large() -> Error {
+fn too_large() -> Error {
     Error::too_large("a gRPC message can't be larger than 4 GiB")
 }

@@ -18,12 +18,13 @@ use super::{
     endpoint::Slot,
     fault::{Failure, of_body, of_stream},
     pump::Pump,
-    status::{Head, broken, no_status, read_head, read_trailers},
+    status::{Head, broken, no_status, read_head, read_trailers, take_coding, told_codings},
 };
 use crate::{
+    coding::{Coding, Codings},
     error::{Code, Error, Origin},
-    exchange::{Journal, MessageStream, Messages, Metadata, Reply},
-    frame::{self, FrameReader},
+    exchange::{Bound, Journal, MessageStream, Messages, Metadata, Packed, Reply},
+    frame::{self, COMPRESSED, FrameReader},
 };
 
 /// Small pieces are given back together: each time costs a lock.
@@ -36,6 +37,10 @@ pub(super) struct Terms {
     pub(super) limit: usize,
     /// Whether any number of messages may come, or exactly one.
     pub(super) streaming: bool,
+    /// What messages may come packed with: what was asked for.
+    pub(super) codings: Codings,
+    /// Whether the caller packs its messages, so that it matters what the backend takes.
+    pub(super) learns: bool,
     /// Who wants to know how it went.
     pub(super) journal: Option<Arc<Journal>>,
     /// When the call began.
@@ -56,11 +61,15 @@ pub(super) async fn receive(
         Pin::new(&mut response).poll(cx).map_err(|error| of_stream(error, &slot.target().name))
     })
     .await?;
-    let Terms { limit, streaming, journal, started } = terms;
+    let Terms { limit, streaming, codings, learns, journal, started } = terms;
     if let Some(journal) = &journal {
         let _ = journal.upstream_latency.set(started.elapsed());
     }
-    let (head, stream) = response.into_parts();
+    let (mut head, stream) = response.into_parts();
+    if learns && let Some(takes) = told_codings(&head.headers) {
+        slot.connection().learn(takes);
+    }
+    let coding = take_coding(&mut head.headers, codings);
     let metadata = match read_head(head.status, head.headers, || stream.is_end_stream()) {
         Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
@@ -69,14 +78,17 @@ pub(super) async fn receive(
         }
     };
     let frames = FrameReader::new(limit);
-    let mut incoming = Incoming { metadata, stream, frames, unreleased: 0, pump, journal, slot };
+    let frames = if coding.is_some() { frames.accept(COMPRESSED) } else { frames };
+    let packing = Packing { coding, bound: Bound { limit, origin: Origin::Upstream } };
+    let mut incoming =
+        Incoming { metadata, stream, frames, packing, unreleased: 0, pump, journal, slot };
     if streaming {
         let metadata = std::mem::take(&mut incoming.metadata);
         let peeked = poll_fn(|cx| Poll::Ready(incoming.poll_item(cx))).await;
         return Ok(many(metadata, incoming, peeked)?);
     }
     let (message, trailers) = only_message(&mut incoming).await?;
-    let messages = Messages::one_with_trailers(message, trailers);
+    let messages = Messages::one_packed(message, packing.bound, trailers);
     Ok(Reply { metadata: incoming.metadata, messages })
 }
 
@@ -85,12 +97,12 @@ fn ended(trailers: Metadata, streaming: bool) -> Result<Reply, Error> {
     if !streaming {
         return Err(no_message());
     }
-    let stream = ReplyStream { incoming: None, peeked: None, trailers };
+    let stream = ReplyStream { incoming: None, packing: Packing::NONE, peeked: None, trailers };
     Ok(Reply { metadata: Metadata::new(), messages: Messages::stream(stream) })
 }
 
 /// Exactly one message and then the end: the way of most calls, without a box.
-async fn only_message(incoming: &mut Incoming) -> Result<(Bytes, Metadata), Error> {
+async fn only_message(incoming: &mut Incoming) -> Result<(Packed, Metadata), Error> {
     let Item::Message(message) = poll_fn(|cx| incoming.poll_item(cx)).await? else {
         return Err(no_message());
     };
@@ -111,7 +123,8 @@ fn many(
     incoming: Incoming,
     peeked: Poll<Result<Item, Error>>,
 ) -> Result<Reply, Error> {
-    let mut stream = ReplyStream { incoming: None, peeked: None, trailers: Metadata::new() };
+    let (packing, trailers) = (incoming.packing, Metadata::new());
+    let mut stream = ReplyStream { incoming: None, packing, peeked: None, trailers };
     match peeked {
         Poll::Pending => stream.incoming = Some(incoming),
         Poll::Ready(Ok(Item::Message(message))) => {
@@ -165,11 +178,24 @@ fn note_end(journal: Option<&Arc<Journal>>, end: &Result<Metadata, Error>) {
     }
 }
 
+/// How a reply's messages may be packed.
+#[derive(Clone, Copy)]
+struct Packing {
+    coding: Option<Coding>,
+    bound: Bound,
+}
+
+impl Packing {
+    /// Of a reply without messages.
+    const NONE: Self = Self { coding: None, bound: Bound { limit: 0, origin: Origin::Upstream } };
+}
+
 /// A stream of frames and what belongs to it. Dropping it cancels the call, if it still runs.
 struct Incoming {
     metadata: Metadata,
     stream: RecvStream,
     frames: FrameReader,
+    packing: Packing,
     /// Bytes that were read and not yet given back to the backend's window.
     unreleased: usize,
     pump: Option<Pump>,
@@ -179,7 +205,7 @@ struct Incoming {
 }
 
 enum Item {
-    Message(Bytes),
+    Message(Packed),
     End(Metadata),
 }
 
@@ -190,7 +216,8 @@ impl Incoming {
         }
         loop {
             if let Some(frame) = self.frames.next_frame().map_err(no_frame)? {
-                return Poll::Ready(Ok(Item::Message(frame.payload)));
+                let coding = self.packing.coding.filter(|_| frame.flag & COMPRESSED != 0);
+                return Poll::Ready(Ok(Item::Message(Packed { coding, bytes: frame.payload })));
             }
             self.give_back();
             match ready!(self.stream.poll_data(cx)) {
@@ -238,7 +265,8 @@ impl Incoming {
 struct ReplyStream {
     /// Gone when the call is over, which frees its place.
     incoming: Option<Incoming>,
-    peeked: Option<Result<Bytes, Error>>,
+    packing: Packing,
+    peeked: Option<Result<Packed, Error>>,
     trailers: Metadata,
 }
 
@@ -247,6 +275,20 @@ impl MessageStream for ReplyStream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>> {
+        let bound = self.packing.bound;
+        let packed = ready!(self.as_mut().poll_packed(cx));
+        let unpacked = packed.map(|next| next.and_then(|message| message.unpack(bound)));
+        if matches!(unpacked, Some(Err(_))) {
+            // What can't be unpacked ends the call, and cancels what is left of it.
+            self.incoming = None;
+        }
+        Poll::Ready(unpacked)
+    }
+
+    fn poll_packed(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Packed, Error>>> {
         if let Some(peeked) = self.peeked.take() {
             return Poll::Ready(Some(peeked));
         }
@@ -261,6 +303,10 @@ impl MessageStream for ReplyStream {
         };
         self.incoming = None;
         Poll::Ready(ended)
+    }
+
+    fn coding(&self) -> Option<Coding> {
+        self.packing.coding
     }
 
     fn take_trailers(mut self: Pin<&mut Self>) -> Metadata {

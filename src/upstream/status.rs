@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use prost::Message;
 
 use crate::{
+    coding::{Coding, Codings},
     error::{Code, Detail, Error, Origin},
     exchange::Metadata,
 };
@@ -37,6 +38,22 @@ pub(super) enum Head {
     Messages(Metadata),
     /// The call is over already: the trailers after no message, or why there is no answer.
     Ended(Result<Metadata, Error>),
+}
+
+/// What messages may be packed with, by a head that names one of the codings that were asked for.
+pub(super) fn take_coding(headers: &mut HeaderMap, asked: Codings) -> Option<Coding> {
+    if asked.is_empty() {
+        return None;
+    }
+    let name = headers.get(GRPC_ENCODING)?.to_str().ok()?;
+    let coding = Coding::from_name(name).filter(|coding| asked.contains(*coding))?;
+    headers.remove(GRPC_ENCODING);
+    Some(coding)
+}
+
+/// What the backend takes messages packed with, if its head tells.
+pub(super) fn told_codings(headers: &HeaderMap) -> Option<Codings> {
+    headers.get(GRPC_ACCEPT_ENCODING)?.to_str().ok().map(Codings::listed)
 }
 
 /// Judges a response's head before anything of its body is read. `ended` tells whether the
@@ -112,15 +129,10 @@ fn read_error(code: Code, head: &mut Metadata, mut trailers: HeaderMap) -> Error
     let message = trailers.get(GRPC_MESSAGE).map_or_else(String::new, decode_message);
     let details = trailers.get(GRPC_DETAILS).and_then(decode_details);
     remove_control(&mut trailers);
-    let mut metadata = std::mem::take(head);
-    if metadata.is_empty() {
-        metadata = trailers;
-    } else {
-        metadata.extend(trailers);
-    }
     let mut error = Error::new(code, "upstream_status", message)
         .with_origin(Origin::Upstream)
-        .with_metadata(metadata);
+        .with_head(std::mem::take(head))
+        .with_metadata(trailers);
     if let Some((raw, status)) = details {
         for any in status.details {
             let detail = Detail { type_url: any.type_url, value: any.value.into() };
@@ -260,6 +272,20 @@ mod tests {
     }
 
     #[test]
+    fn only_a_coding_that_was_asked_for_is_taken() {
+        let head = || map(&[("grpc-encoding", "gzip")]);
+        let mut headers = head();
+        assert_eq!(take_coding(&mut headers, Codings::listed("zstd")), None);
+        assert_eq!(take_coding(&mut headers, Codings::NONE), None);
+        assert_eq!(headers, head());
+        assert_eq!(take_coding(&mut headers, Codings::ALL), Some(Coding::Gzip));
+        assert!(headers.is_empty());
+        let told = map(&[("grpc-accept-encoding", "identity,gzip")]);
+        assert_eq!(told_codings(&told), Some(Codings::listed("gzip")));
+        assert_eq!(told_codings(&head()), None);
+    }
+
+    #[test]
     fn content_types_of_grpc_are_known() {
         for good in ["application/grpc", "application/grpc+proto", "application/grpc;charset=utf-8"]
         {
@@ -363,7 +389,9 @@ mod tests {
             let detail = Detail { type_url: "t/a.B".into(), value: Bytes::from_static(&[8, 1]) };
             assert_eq!(error.details(), [detail]);
             assert_eq!(error.raw_details().unwrap(), &raw);
-            assert_eq!(*error.metadata(), map(&[("x-head", "h"), ("x-trailer", "t")]));
+            assert_eq!(*error.head(), map(&[("x-head", "h")]));
+            assert_eq!(*error.metadata(), map(&[("x-trailer", "t")]));
+            assert_eq!(error.all_metadata(), map(&[("x-head", "h"), ("x-trailer", "t")]));
             assert_eq!(error.origin(), Origin::Upstream);
         }
     }

@@ -20,7 +20,6 @@ use super::{
     upload,
 };
 use crate::{
-    coding,
     error::Error,
     exchange::{Exchange, Messages},
     problem::Problem,
@@ -182,7 +181,7 @@ fn open(
             messages,
             deadline,
             limits: shape.limits,
-            codings: coding::Codings::NONE,
+            codings: crate::coding::Codings::NONE,
             worker: caller.worker,
             extensions: http::Extensions::new(),
             journal: None,

@@ -34,7 +34,7 @@ pub(super) fn unary(error: &Error, plans: &Plans) -> Response<ResponseBody> {
     let mut response = begin(error, json);
     *response.status_mut() = error.code().http_status();
     let headers = response.headers_mut();
-    lead(error.metadata().clone(), headers);
+    lead(error.all_metadata(), headers);
     add_own(error, headers);
     headers.insert(CONTENT_TYPE, Codec::Json.content_type());
     response
@@ -97,9 +97,10 @@ pub(super) fn write_failure(error: &Error, plans: &Plans, out: &mut Vec<u8>) {
     write_frame(out, |out| {
         out.extend_from_slice(b"{\"error\":");
         write_error(error, plans, out);
-        if trailing(error.metadata()).next().is_some() {
+        let metadata = error.all_metadata();
+        if trailing(&metadata).next().is_some() {
             out.push(b',');
-            write_metadata(error.metadata(), out);
+            write_metadata(&metadata, out);
         }
         out.push(b'}');
     });

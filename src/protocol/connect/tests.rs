@@ -142,8 +142,9 @@ async fn only_what_is_worth_it_is_packed() {
 
 #[tokio::test]
 async fn late_error_is_told_in_the_last_frame_and_to_the_log() {
-    let mut error = Error::new(Code::Aborted, "late", "too late");
-    error.metadata_mut().insert("x-why", "\"so\"".parse().unwrap());
+    let why = [(http::HeaderName::from_static("x-why"), "\"so\"".parse().unwrap())];
+    let error =
+        Error::new(Code::Aborted, "late", "too late").with_metadata(why.into_iter().collect());
     let mut body = body(Codec::Proto, None, vec![Some(Ok(text(1))), Some(Err(error))]);
     let frames = frames(&writes(&mut body).await);
     let end =

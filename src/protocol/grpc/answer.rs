@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 
 use super::stream::FrameBody;
@@ -27,7 +28,8 @@ pub(super) struct GrpcAnswer {
 impl Answer for GrpcAnswer {
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let answered = outcome.and_then(|reply| self.answer(reply));
-        let failed = |error: Error| status::trailers_only(&error, self.content_type);
+        let trailed = |trailers| ResponseBody::Trailed(Bytes::new(), Box::new(trailers));
+        let failed = |error: Error| status::failed(&error, self.content_type, trailed);
         Written::Now(answered.unwrap_or_else(failed))
     }
 }

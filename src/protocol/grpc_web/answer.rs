@@ -29,9 +29,15 @@ pub(super) struct WebAnswer {
 
 impl Answer for WebAnswer {
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
-        let content_type = self.form.content_type();
+        let (content_type, text) = (self.form.content_type(), self.form.text);
         let answered = outcome.and_then(|reply| self.answer(reply));
-        Written::Now(answered.unwrap_or_else(|error| status::trailers_only(&error, content_type)))
+        let framed = |trailers| {
+            let mut frame = Vec::new();
+            append_trailers(&trailers, &mut frame);
+            ResponseBody::Whole(written(frame, text))
+        };
+        let failed = |error: Error| status::failed(&error, content_type, framed);
+        Written::Now(answered.unwrap_or_else(failed))
     }
 }
 

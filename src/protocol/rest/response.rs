@@ -67,12 +67,8 @@ impl RestAnswer {
         }
         match reply.messages.next().await.transpose() {
             Ok(first) => self.stream(first, reply),
-            Err(mut error) => {
-                // The head has not left, so its metadata go with the error's own.
-                let trailers = std::mem::replace(error.metadata_mut(), reply.metadata);
-                error.metadata_mut().extend(trailers);
-                self.fail(&error)
-            }
+            // The head has not left, so its metadata go with the error's own.
+            Err(error) => self.fail(&error.with_head(reply.metadata)),
         }
     }
 

@@ -72,7 +72,7 @@ impl Stage for Headers {
             let mut outcome = call.await;
             self.response.apply(match &mut outcome {
                 Ok(reply) => &mut reply.metadata,
-                Err(error) => error.metadata_mut(),
+                Err(error) => error.lead_mut(),
             });
             outcome
         })

@@ -81,8 +81,10 @@ impl Acceptor {
 
     fn serve(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
         let Self { context, draining, alive, .. } = self.clone();
+        let _ = stream.set_nodelay(true);
+        let caller = context.caller(Some(peer), "http");
         tokio::spawn(async move {
-            connection::serve(stream, peer, &context, draining).await;
+            connection::serve(stream, caller, &context, draining).await;
             drop((place, alive));
         });
     }

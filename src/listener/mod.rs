@@ -6,8 +6,10 @@
 
 mod accept;
 mod activity;
+mod attend;
 mod connection;
 mod refusal;
+mod service;
 mod socket;
 
 use std::{

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     exchange,
     problem::Problem,
-    protocol::{MethodPolicy, rest},
+    protocol::{MethodPolicy, rest, rule},
     stage::STAGES,
     transcode,
 };
@@ -37,7 +37,9 @@ pub struct Policy {
     pub auto_map: bool,
     /// How JSON is read and written.
     pub transcode: transcode::Settings,
-    /// How REST is read and written.
+    /// What becomes of path and query parameters.
+    pub parameters: rule::Settings,
+    /// How REST answers.
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: exchange::Limits,
@@ -66,6 +68,7 @@ struct Parts {
     own: Part,
     limits: Part,
     transcode: Part,
+    parameters: Part,
     rest: Part,
 }
 
@@ -73,12 +76,13 @@ static PARTS: LazyLock<Parts> = LazyLock::new(|| Parts {
     own: Part::of::<Own>(),
     limits: Part::of::<Limits>(),
     transcode: Part::of::<transcode::Settings>(),
+    parameters: Part::of::<rule::Settings>(),
     rest: Part::of::<rest::Settings>(),
 });
 
 impl Parts {
-    fn all(&self) -> [&Part; 4] {
-        [&self.own, &self.transcode, &self.rest, &self.limits]
+    fn all(&self) -> [&Part; 5] {
+        [&self.own, &self.transcode, &self.parameters, &self.rest, &self.limits]
     }
 }
 
@@ -159,6 +163,7 @@ impl Policy {
             upstream: own.upstream.unwrap_or_default(),
             auto_map: own.auto_map,
             transcode: PARTS.transcode.settings(merged),
+            parameters: PARTS.parameters.settings(merged),
             rest: PARTS.rest.settings(merged),
             limits: (&limits).into(),
         }
@@ -167,8 +172,8 @@ impl Policy {
 
 impl From<&Policy> for MethodPolicy {
     fn from(policy: &Policy) -> Self {
-        let Policy { transcode, rest, limits, .. } = policy.clone();
-        Self { json: transcode, rest, limits }
+        let Policy { transcode, parameters, rest, limits, .. } = policy.clone();
+        Self { json: transcode, parameters, rest, limits }
     }
 }
 

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    protocol::{Compiled, Door, MethodPolicy, PROTOCOLS},
+    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, rule},
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -77,26 +77,35 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
     };
 
     let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    let schema = Arc::new(schema);
     let doors = compile_doors(&schema, &methods, &mut problems);
     warn_of_nothing(&schema, &mut problems);
     let problems = in_order(problems);
     if count_errors(&problems) > 0 {
         return Err(Failure { problems, only_unreachable: false });
     }
-    let schema = Arc::new(schema);
     Ok(Prepared { file, schema, methods, doors, warnings: problems })
 }
 
 /// Compiles every protocol for the schema and its policies.
 fn compile_doors(
-    schema: &Schema,
+    schema: &Arc<Schema>,
     methods: &[Resolved],
     problems: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Door>> {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-    let policies: Vec<_> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let policies: Arc<[_]> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
+    let settings = |method: usize| &policies[method].parameters;
+    let rules = match rule::compile(schema, &plans, settings) {
+        Ok(rules) => Arc::new(rules),
+        Err(found) => {
+            problems.extend(found);
+            return Vec::new();
+        }
+    };
+    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
-        let Compiled { door, problems: found } = (protocol.compile)(schema, &plans, &policies);
+        let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);
         door
     });

@@ -149,8 +149,11 @@ services:
     let policy = policy_of(&prepared(parsed(&text)).unwrap(), "GetBook");
     assert_eq!(policy.limits.request_message, 1024);
     assert_eq!(policy.limits.response_message, crate::exchange::Limits::default().response_message);
-    assert_eq!(policy.rest.on_collision, crate::protocol::rest::OnCollision::Reject);
-    assert_eq!(policy.rest.unknown_parameters, crate::protocol::rest::UnknownParameters::Ignore);
+    assert_eq!(policy.parameters.on_collision, crate::protocol::rule::OnCollision::Reject);
+    assert_eq!(
+        policy.parameters.unknown_parameters,
+        crate::protocol::rule::UnknownParameters::Ignore
+    );
 }
 
 #[test]

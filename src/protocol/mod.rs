@@ -11,10 +11,13 @@
 pub mod body;
 pub mod caller;
 pub mod deadline;
+pub mod json;
 pub mod metadata;
 pub mod refusal;
 pub mod rest;
+pub mod rule;
 pub mod upload;
+pub mod violation;
 
 use std::sync::Arc;
 
@@ -82,7 +85,9 @@ pub enum Written {
 pub struct MethodPolicy {
     /// How JSON is read and written.
     pub json: transcode::Settings,
-    /// How REST behaves.
+    /// What becomes of path and query parameters.
+    pub parameters: rule::Settings,
+    /// How REST answers.
     pub rest: rest::Settings,
     /// How large messages may be.
     pub limits: Limits,
@@ -94,8 +99,20 @@ pub struct Entry {
     pub name: &'static str,
     /// One sentence for the reference.
     pub summary: &'static str,
-    /// Compiles the door for a schema; `policies` are indexed by `Method::index`.
-    pub compile: fn(&Schema, &Arc<transcode::Plans>, &[MethodPolicy]) -> Compiled,
+    /// Compiles the door.
+    pub compile: fn(&Material<'_>) -> Compiled,
+}
+
+/// What doors are compiled from; they share it.
+pub struct Material<'a> {
+    /// The services.
+    pub schema: &'a Arc<Schema>,
+    /// How messages are transcoded.
+    pub plans: &'a Arc<transcode::Plans>,
+    /// What holds for each method, by `Method::index`.
+    pub policies: &'a Arc<[MethodPolicy]>,
+    /// The paths of methods.
+    pub rules: &'a Arc<rule::Rules>,
 }
 
 /// A door, and what was found while compiling it. There is no door where a problem is an error.

@@ -6,48 +6,38 @@
 //!                                              every other field     ◄─ query
 //! ```
 //!
-//! A request is woven on the wire: the body's bytes, then the query's, then the path's. Protobuf
-//! lets the last value of a field win and merges messages, so the path has the last word.
+//! Path and query are the [`Rule`]'s; what bodies become is told here.
 
-use std::{borrow::Cow, sync::Arc};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::{
-    collision, fault,
+    fault,
     http_body::{self, HttpBody},
     negotiate::Content,
-    settings::{OnCollision, Settings, UnknownParameters},
+    settings::Settings,
     trailers::Declared,
 };
 use crate::{
     error::Error,
     exchange::Limits,
-    route::{self, Captures},
-    schema::Method,
-    transcode::{self, Fault, Given, JsonError, ParameterError, Parameters, Plan, Plans, Slot},
+    protocol::{json, rule::Rule},
+    transcode::{self, JsonError, Plan, Plans},
 };
 
 /// A rule, compiled.
 pub(super) struct Binding {
-    pub(super) method: Arc<Method>,
-    /// The path template as written, for the log.
-    pub(super) template: Arc<str>,
+    pub(super) rule: Arc<Rule>,
     pub(super) plans: Arc<Plans>,
     pub(super) settings: Settings,
     pub(super) limits: Limits,
     pub(super) json: transcode::Settings,
-    pub(super) input: Plan,
     pub(super) output: Plan,
     pub(super) request: RequestShape,
     pub(super) response: ResponseShape,
     /// The backend's trailers that the caller gets.
     pub(super) trailers: Declared,
-    /// The fields that no query parameter sets: what each variable of the template binds, in the
-    /// template's order, and then what the body fills.
-    pub(super) bound: Box<[Slot]>,
-    /// The field numbers on the way to the field of each variable.
-    pub(super) numbers: Box<[Box<[u32]>]>,
 }
 
 /// What the body of a request becomes.
@@ -86,70 +76,7 @@ pub(super) enum ResponseShape {
     RawField(u32),
 }
 
-/// How much larger than a backend's message its JSON may be: escapes and base64 grow sixfold at
-/// worst, emitted defaults more.
-const GROWTH: usize = 8;
-
 impl Binding {
-    /// The wire bytes of query and path, which follow the body's own.
-    pub(super) fn tail(
-        &self,
-        captures: &Captures<'_>,
-        query: Option<&str>,
-    ) -> Result<Vec<u8>, Error> {
-        let mut tail = Vec::new();
-        if let Some(query) = query.filter(|query| !query.is_empty()) {
-            let captured = |place: usize| captures.as_slice().get(place)?.decode().ok();
-            let kind = "query parameter";
-            self.parameters(&self.input, &self.bound, query, kind, captured, &mut tail)?;
-        }
-        for (slot, capture) in self.bound.iter().zip(captures.as_slice()) {
-            let value = capture.decode().map_err(|error| fault::path_encoding(&error))?;
-            let written = slot.write(&value, &mut tail);
-            written.map_err(|error| fault::parameter(&error, "path parameter"))?;
-        }
-        Ok(tail)
-    }
-
-    /// Sets the fields that a query or form names. `captured` gives the path's own value of a
-    /// variable.
-    fn parameters<'c>(
-        &self,
-        plan: &Plan,
-        bound: &[Slot],
-        text: &str,
-        kind: &str,
-        captured: impl Fn(usize) -> Option<Cow<'c, str>>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), Error> {
-        let mut parameters = Parameters::new(plan, bound);
-        for pair in route::pairs(text) {
-            let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
-            match parameters.set(&name, &value, out) {
-                Ok(Given::Written) => {}
-                Ok(Given::Bound(place)) if place < self.numbers.len() => {
-                    let differs = || {
-                        let path = captured(place);
-                        path.is_some_and(|path| !bound[place].is_same(&path, &value))
-                    };
-                    if self.settings.on_collision == OnCollision::Reject && differs() {
-                        return Err(fault::collision(bound[place].name()));
-                    }
-                }
-                Ok(Given::Bound(_)) if self.ignores(&name) => {}
-                Ok(Given::Bound(_)) => return Err(fault::in_body(&name)),
-                Err(ParameterError { fault: Fault::Unknown, .. }) if self.ignores(&name) => {}
-                Err(error) => return Err(fault::parameter(&error, kind)),
-            }
-        }
-        Ok(())
-    }
-
-    fn ignores(&self, name: &str) -> bool {
-        self.settings.unknown_parameters == UnknownParameters::Ignore
-            || self.settings.ignored_parameters.iter().any(|ignored| ignored == name)
-    }
-
     /// The message of a body that is gathered whole, and of path and query.
     pub(super) fn request(
         &self,
@@ -190,10 +117,10 @@ impl Binding {
         let mut wire = Vec::with_capacity(json.len() + tail.len());
         let read = match &self.request {
             RequestShape::Field(field) => {
-                let Binding { input, json: settings, .. } = self;
+                let (input, settings) = (&self.rule.input, &self.json);
                 transcode::json_field_to_wire(input, field.place, settings, limit, json, &mut wire)
             }
-            _ => transcode::json_to_wire(&self.input, &self.json, limit, json, &mut wire),
+            _ => transcode::json_to_wire(&self.rule.input, &self.json, limit, json, &mut wire),
         };
         read.map_err(|error| tell(&error))?;
         self.weave(wire, tail)
@@ -201,12 +128,7 @@ impl Binding {
 
     /// A body's wire bytes, and behind them those of path and query.
     fn weave(&self, mut wire: Vec<u8>, tail: &[u8]) -> Result<Bytes, Error> {
-        if self.settings.on_collision == OnCollision::Reject {
-            let mut numbers = self.numbers.iter();
-            if let Some(place) = numbers.position(|one| collision::differs(&wire, tail, one)) {
-                return Err(fault::collision(self.bound[place].name()));
-            }
-        }
+        self.rule.check_collision(&wire, tail)?;
         wire.extend_from_slice(tail);
         Ok(wire.into())
     }
@@ -214,17 +136,15 @@ impl Binding {
     /// The wire bytes of a form: like a query's, but for what the body fills.
     fn form(&self, body: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let form = std::str::from_utf8(body).map_err(|_| fault::form_encoding())?;
-        let kind = "form field";
         match &self.request {
             RequestShape::Field(field) => {
                 let Some(plan) = &field.plan else { return Err(fault::form_into_no_message()) };
                 let mut inner = Vec::with_capacity(body.len());
-                self.parameters(plan, &[], form, kind, |_| None, &mut inner)?;
+                self.rule.form(plan, form, &mut inner)?;
                 http_body::write_field(field.number, &inner, out);
                 Ok(())
             }
-            // Of what the path binds, the path's value comes behind the form's.
-            _ => self.parameters(&self.input, &[], form, kind, |_| None, out),
+            _ => self.rule.form(&self.rule.input, form, out),
         }
     }
 
@@ -247,14 +167,14 @@ impl Binding {
     /// Appends a backend's message, or the field that the rule names, as JSON.
     pub(super) fn write_json(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         let Binding { output, json: settings, .. } = self;
-        let limit = self.limits.response_message.saturating_mul(GROWTH);
+        let limit = json::growth(self.limits.response_message);
         let written = match self.response {
             ResponseShape::Field(place) => {
                 transcode::wire_field_to_json(output, place, settings, limit, message, out)
             }
             _ => transcode::wire_to_json(output, settings, limit, message, out),
         };
-        written.map_err(|error| fault::wire(&error))
+        written.map_err(|error| json::unfit(&error))
     }
 
     /// A backend's HttpBody, or the one in the field that the rule names.

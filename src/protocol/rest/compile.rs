@@ -1,5 +1,5 @@
-//! Rules to bindings, once a schema: everything that can be wrong with a rule is found here, and
-//! serving only sees what is right.
+//! Rules to bindings, once a schema: everything that can be wrong with their bodies is found here,
+//! and serving only sees what is right.
 
 use std::sync::Arc;
 
@@ -10,140 +10,51 @@ use super::{
 };
 use crate::{
     problem::Problem,
-    protocol::MethodPolicy,
-    route::{Conflict, Router, RouterBuilder, Template},
-    schema::{Body, HttpMethod, HttpRule, Method, Schema},
-    transcode::{Plan, Plans, Slot},
+    protocol::{
+        Material, MethodPolicy,
+        rule::{Rule, place},
+    },
+    schema::{Body, HttpRule, Method},
+    transcode::{Plan, Plans},
 };
 
-/// Every rule of the schema that can be served, in the order of methods, with its template and
-/// where it was written.
-pub(super) struct Bound {
-    pub(super) binding: Arc<Binding>,
-    http_method: HttpMethod,
-    template: Template,
-    /// Where the rule was written.
-    place: String,
-}
-
-/// Compiles every rule, and tells every problem.
-pub(super) fn bindings(
-    schema: &Schema,
-    plans: &Arc<Plans>,
-    policies: &[MethodPolicy],
-) -> (Vec<Bound>, Vec<Problem>) {
-    let mut bound = Vec::new();
+/// The bindings of all rules, in their order.
+///
+/// # Errors
+/// Every problem of every rule.
+pub(super) fn bindings(material: &Material<'_>) -> Result<Vec<Arc<Binding>>, Vec<Problem>> {
+    let mut bindings = Vec::new();
     let mut problems = Vec::new();
-    for method in schema.methods() {
-        let policy = policies.get(method.index).cloned().unwrap_or_default();
-        for rule in &method.rules {
-            match bind(method, rule, plans, &policy) {
-                Ok(one) => bound.push(one),
-                Err(problem) => problems.push(problem),
-            }
+    for rule in material.rules.iter() {
+        match bind(rule, material.plans, &material.policies[rule.method.index]) {
+            Ok(binding) => bindings.push(Arc::new(binding)),
+            Err(problem) => problems.push(problem),
         }
     }
-    (bound, problems)
+    if problems.is_empty() { Ok(bindings) } else { Err(problems) }
 }
 
-/// Puts the bindings into a router, by their place in the list.
-pub(super) fn router(bound: &[Bound]) -> (Option<Router>, Vec<Problem>) {
-    let mut builder = RouterBuilder::new();
-    for (id, one) in bound.iter().enumerate() {
-        builder.insert(&one.http_method, &one.template, id);
-    }
-    match builder.build() {
-        Ok(router) => (Some(router), Vec::new()),
-        Err(conflicts) => {
-            let tell = |conflict: &Conflict| {
-                let [first, second] = [&bound[conflict.first], &bound[conflict.second]];
-                let message = format!(
-                    "`{} {}` matches the same requests as `{} {}` of {}",
-                    second.http_method,
-                    second.template,
-                    first.http_method,
-                    first.template,
-                    first.place,
-                );
-                Problem::error(&second.place, message)
-                    .mend("change the path or the HTTP method of one")
-            };
-            (None, conflicts.iter().map(tell).collect())
-        }
-    }
-}
-
-fn bind(
-    method: &Arc<Method>,
-    rule: &HttpRule,
-    plans: &Arc<Plans>,
-    policy: &MethodPolicy,
-) -> Result<Bound, Problem> {
+fn bind(bound: &Arc<Rule>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Result<Binding, Problem> {
+    let (method, rule) = (&bound.method, bound.source());
     let problem = |message: String| Problem::error(place(method, rule), message);
-    let template = Template::parse(&rule.template).map_err(|error| problem(error.to_string()))?;
-    let plan = |descriptor| {
-        let plan = plans.message(descriptor);
-        plan.ok_or_else(|| problem(format!("type `{}` is not known", descriptor.full_name())))
-    };
-    let (input, output) = (plan(&method.input)?, plan(&method.output)?);
-    let mut bound = Vec::new();
-    for variable in template.variables() {
-        let field_path = variable.field_path().join(".");
-        let slot = Slot::compile(&input, &field_path);
-        bound.push(slot.map_err(|error| problem(format!("variable `{{{field_path}}}`: {error}")))?);
-    }
-    let numbers = template.variables().iter().map(|one| numbers(method, one.field_path()).into());
-    let request = request_shape(method, rule, plans, &input)?;
-    bound.extend(body_slots(method, &rule.body, &input));
+    let output = plans.message(&method.output);
+    let output = output
+        .ok_or_else(|| problem(format!("type `{}` is not known", method.output.full_name())))?;
     let trailers = Declared::parse(&policy.rest.response_trailers).map_err(|name| {
         problem(format!("`response_trailers`: `{name}` is no name of a header"))
             .mend("name trailers as the backend sends them, `x-cost` for example")
     })?;
-    let binding = Binding {
+    Ok(Binding {
         trailers,
-        method: method.clone(),
-        template: rule.template.as_str().into(),
+        rule: bound.clone(),
         plans: plans.clone(),
         settings: policy.rest.clone(),
         limits: policy.limits,
         json: policy.json.clone(),
-        request,
+        request: request_shape(method, rule, plans, &bound.input)?,
         response: response_shape(method, rule, &output)?,
-        input,
         output,
-        bound: bound.into(),
-        numbers: numbers.collect(),
-    };
-    Ok(Bound {
-        binding: Arc::new(binding),
-        http_method: rule.method.clone(),
-        template,
-        place: place(method, rule),
     })
-}
-
-/// The fields that the body fills, so that no query parameter may.
-fn body_slots(method: &Method, body: &Body, input: &Plan) -> Vec<Slot> {
-    let fields: Vec<_> = match body {
-        Body::None => Vec::new(),
-        Body::Whole => method.input.fields().map(|field| field.name().to_owned()).collect(),
-        Body::Field(name) => vec![name.clone()],
-    };
-    fields.iter().filter_map(|name| Slot::to_field(input, name).ok()).collect()
-}
-
-/// The field numbers on the way to a field that a slot was compiled for.
-fn numbers(method: &Method, field_path: &[String]) -> Vec<u32> {
-    let mut message = Some(method.input.clone());
-    let step = |name: &String| {
-        let descriptor = message.take()?;
-        let field = descriptor
-            .get_field_by_name(name)
-            .or_else(|| descriptor.get_field_by_json_name(name))?;
-        message = field.kind().as_message().cloned();
-        Some(field.number())
-    };
-    field_path.iter().map_while(step).collect()
 }
 
 fn request_shape(
@@ -200,13 +111,4 @@ fn response_shape(
 fn no_field(option: &str, name: &str, place: &str, message: &str) -> Problem {
     Problem::error(place, format!("`{option}: \"{name}\"` names no field of `{message}`"))
         .mend("name one of its top-level fields, as the .proto file has it")
-}
-
-/// Where a rule stands: its origin, which names the method or is named beside it.
-fn place(method: &Method, rule: &HttpRule) -> String {
-    if rule.origin.contains(&method.full_name) {
-        rule.origin.clone()
-    } else {
-        format!("{}: {}", rule.origin, method.full_name)
-    }
 }

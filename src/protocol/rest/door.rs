@@ -22,33 +22,30 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, MethodPolicy, Opening, ResponseBody, Upload, deadline,
-        metadata,
+        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, metadata,
+        rule::{self, Rules},
     },
-    route::{self, Captures, Found, Router},
-    schema::Schema,
+    route::{self, Captures, Found},
     transcode::Plans,
 };
 
 /// REST, compiled for one schema.
 struct Rest {
-    router: Router,
-    /// By the router's route number.
+    rules: Arc<Rules>,
+    /// By the rule's number.
     bindings: Vec<Arc<Binding>>,
     plans: Arc<Plans>,
 }
 
-/// Compiles every rule of the schema into one router.
-pub(super) fn compile(schema: &Schema, plans: &Arc<Plans>, policies: &[MethodPolicy]) -> Compiled {
-    let (bindings, mut problems) = compile::bindings(schema, plans, policies);
-    let (router, conflicts) = compile::router(&bindings);
-    problems.extend(conflicts);
-    let door =
-        router.filter(|_| !problems.iter().any(|problem| problem.is_error())).map(|router| {
-            let bindings = bindings.into_iter().map(|bound| bound.binding).collect();
-            Box::new(Rest { router, bindings, plans: plans.clone() }) as Box<dyn Door>
-        });
-    Compiled { door, problems }
+/// Compiles a binding for every rule.
+pub(super) fn compile(material: &Material<'_>) -> Compiled {
+    match compile::bindings(material) {
+        Ok(bindings) => {
+            let (rules, plans) = (material.rules.clone(), material.plans.clone());
+            Compiled { door: Some(Box::new(Rest { rules, bindings, plans })), problems: Vec::new() }
+        }
+        Err(problems) => Compiled { door: None, problems },
+    }
 }
 
 impl Door for Rest {
@@ -85,9 +82,9 @@ impl Rest {
     ) -> Result<Opening, Error> {
         let metadata = metadata::from_request(&head, caller)?;
         let path = head.uri.path();
-        route::check_path(path).map_err(|error| fault::path_encoding(&error))?;
+        route::check_path(path).map_err(|error| rule::fault::path_encoding(&error))?;
         let mut captures = Captures::new();
-        let binding = match self.router.find(&head.method, path, &mut captures) {
+        let binding = match self.rules.find(&head.method, path, &mut captures) {
             Found::Route(id) => &self.bindings[id],
             Found::MethodNotAllowed(allowed) if head.method == Method::OPTIONS => {
                 return Ok(options(allowed.into_header_value()));
@@ -104,11 +101,11 @@ impl Rest {
         let content = check_content(binding, &head, &body)?;
         let content_type = head.headers.get(CONTENT_TYPE);
         let content_type = content_type.map(|value| Bytes::copy_from_slice(value.as_bytes()));
-        let tail = binding.tail(&captures, head.uri.query());
+        let tail = binding.rule.tail(&captures, head.uri.query());
         let messages = request::messages(binding, content, content_type, tail, body);
         Ok(Opening::Call(Box::new(Call {
             exchange: Exchange {
-                method: binding.method.clone(),
+                method: binding.rule.method.clone(),
                 metadata,
                 messages,
                 deadline,
@@ -117,7 +114,7 @@ impl Rest {
                 extensions: http::Extensions::new(),
                 journal: None,
             },
-            route: binding.template.clone(),
+            route: binding.rule.template.clone(),
             answer: Box::new(RestAnswer {
                 binding: binding.clone(),
                 accepted,
@@ -143,7 +140,7 @@ fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Conte
     let content = Content::of(&head.headers);
     let takes = match binding.request {
         RequestShape::Nothing | RequestShape::RawWhole | RequestShape::RawField(_) => None,
-        _ if binding.method.client_streaming => match content {
+        _ if binding.rule.method.client_streaming => match content {
             // A form may be JSON: see `binding`.
             Content::Json | Content::Lines | Content::Sequence | Content::Form => None,
             Content::Other => Some("application/json, application/x-ndjson, application/json-seq"),
@@ -157,7 +154,7 @@ fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Conte
         return Err(negotiate::unsupported(&head.headers, &head.method, takes));
     }
     let limit = binding.limits.request_message;
-    if !binding.method.client_streaming && body.size_hint().lower() > limit as u64 {
+    if !binding.rule.method.client_streaming && body.size_hint().lower() > limit as u64 {
         return Err(fault::over_limit(limit));
     }
     Ok(content)

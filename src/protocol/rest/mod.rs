@@ -7,7 +7,6 @@
 
 mod binding;
 mod break_off;
-mod collision;
 mod compile;
 mod door;
 mod failure;
@@ -22,7 +21,7 @@ mod stream;
 mod trailers;
 
 pub(crate) use self::failure::plain as failure;
-pub use self::settings::{OnCollision, Settings, UnknownParameters};
+pub use self::settings::Settings;
 
 /// REST's line in the table of protocols.
 pub const ENTRY: super::Entry = super::Entry {

@@ -47,7 +47,7 @@ pub(super) fn messages(
         return Messages::one(tail.into());
     }
     let source = Source { binding: binding.clone(), tail, body, read: 0 };
-    if !binding.method.client_streaming {
+    if !binding.rule.method.client_streaming {
         let content_type = content_type.unwrap_or_default();
         return Messages::stream(Whole {
             source,

@@ -39,7 +39,7 @@ impl Answer for RestAnswer {
             Ok(reply) => reply,
             Err(error) => return Written::Now(self.fail(&error)),
         };
-        if !self.binding.method.server_streaming
+        if !self.binding.rule.method.server_streaming
             && let Some(message) = reply.messages.as_one().cloned()
         {
             return Written::Now(self.unary(message, reply));
@@ -55,7 +55,7 @@ impl RestAnswer {
 
     /// HTTP's status waits for the first message or the end, so that an early error is a plain one.
     async fn wait(self: Box<Self>, mut reply: Reply) -> Response<ResponseBody> {
-        if !self.binding.method.server_streaming {
+        if !self.binding.rule.method.server_streaming {
             return match only_message(&mut reply.messages).await {
                 Ok(message) => self.unary(message, reply),
                 Err(error) => self.fail(&error),

@@ -29,7 +29,7 @@ use crate::{
     error::Error,
     exchange::{Limits, MessageStream, Messages, Metadata, Reply},
     problem::Problem,
-    protocol::{Call, Caller, Door, MethodPolicy, Opening, ResponseBody, Written},
+    protocol::{Call, Caller, Door, Material, MethodPolicy, Opening, ResponseBody, Written, rule},
     schema::Schema,
     transcode::{self, Plans, json_to_wire, wire_to_json, wire_to_wire},
 };
@@ -41,8 +41,14 @@ fn compiled(proto: &str, policy: &MethodPolicy) -> (Option<Kitchen>, Vec<Problem
     let (schema, problems) = Schema::builder().add_proto_folder(folder.path()).build();
     let schema = schema.unwrap_or_else(|| panic!("no schema: {problems:#?}"));
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-    let policies = vec![policy.clone(); schema.methods().len()];
-    let compiled = (ENTRY.compile)(&schema, &plans, &policies);
+    let schema = Arc::new(schema);
+    let policies: Arc<[_]> = vec![policy.clone(); schema.methods().len()].into();
+    let rules = match rule::compile(&schema, &plans, |_| &policy.parameters) {
+        Ok(rules) => Arc::new(rules),
+        Err(problems) => return (None, problems),
+    };
+    let material = Material { schema: &schema, plans: &plans, policies: &policies, rules: &rules };
+    let compiled = (ENTRY.compile)(&material);
     let kitchen = compiled.door.map(|door| Kitchen { door: door.into(), plans });
     (kitchen, compiled.problems)
 }
@@ -60,6 +66,10 @@ impl Kitchen {
 
     fn with_rest(rest: Settings) -> Self {
         Self::with(&MethodPolicy { rest, ..MethodPolicy::default() })
+    }
+
+    fn with_parameters(parameters: rule::Settings) -> Self {
+        Self::with(&MethodPolicy { parameters, ..MethodPolicy::default() })
     }
 
     fn with_limit(request_message: usize) -> Self {

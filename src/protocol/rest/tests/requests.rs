@@ -5,7 +5,7 @@ use http::Request;
 use super::{Broken, Kitchen, piece};
 use crate::{
     error::Code,
-    protocol::rest::{OnCollision, Settings, UnknownParameters},
+    protocol::rule::{OnCollision, Settings, UnknownParameters},
 };
 
 fn post(path: &str) -> http::request::Builder {
@@ -133,8 +133,10 @@ async fn refusals_name_what_is_wrong() {
 
 #[tokio::test]
 async fn collision_is_told_where_the_policy_asks() {
-    let kitchen =
-        Kitchen::with_rest(Settings { on_collision: OnCollision::Reject, ..Settings::default() });
+    let kitchen = Kitchen::with_parameters(Settings {
+        on_collision: OnCollision::Reject,
+        ..Settings::default()
+    });
     assert_eq!(
         kitchen.message(post("/cook/soup"), r#"{"name":"soup"}"#).await,
         r#"{"name":"soup"}"#
@@ -152,13 +154,13 @@ async fn collision_is_told_where_the_policy_asks() {
 #[tokio::test]
 async fn parameters_are_ignored_as_the_policy_says() {
     let some = Settings { ignored_parameters: vec!["utm".into()], ..Settings::default() };
-    let kitchen = Kitchen::with_rest(some);
+    let kitchen = Kitchen::with_parameters(some);
     assert_eq!(kitchen.message(Request::post("/cook?utm=1"), "{}").await, "{}");
     let error = kitchen.refusal(Request::post("/cook?other=1"), "{}").await;
     assert_eq!(error.reason(), "bad_parameter");
 
     let all = Settings { unknown_parameters: UnknownParameters::Ignore, ..Settings::default() };
-    let kitchen = Kitchen::with_rest(all);
+    let kitchen = Kitchen::with_parameters(all);
     assert_eq!(kitchen.message(Request::post("/cook?other=1&x.y=2"), "{}").await, "{}");
 }
 

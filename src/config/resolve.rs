@@ -163,6 +163,8 @@ pub(super) fn resolve(
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
+    // Methods with the same policy share it: there may be thousands.
+    let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
     let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
     let mut resolved = Vec::new();
     for service in schema.services() {
@@ -172,17 +174,20 @@ pub(super) fn resolve(
             let fitting = rules.fitting(method);
             let merged =
                 merged.entry(fitting.clone()).or_insert_with_key(|fitting| rules.merge(fitting));
-            let mut policy = Policy::of(merged);
-            if policy.upstream.is_empty() {
-                policy.upstream = default.clone().unwrap_or_default();
+            let base = bases.entry(fitting.clone()).or_insert_with(|| Policy::of(merged));
+            let mut upstream = base.upstream.clone();
+            if upstream.is_empty() {
+                upstream = default.clone().unwrap_or_default();
                 homeless |= default.is_none();
-            } else if !exists(file, places, &policy.upstream) {
+            } else if !exists(file, places, &upstream) {
                 let path = rules.path(&fitting, "upstream", "");
-                found.push(unknown_upstream(&path, &policy.upstream, file));
+                found.push(unknown_upstream(&path, &upstream, file));
             }
             let stages = stages(rules, &fitting, merged, method, &mut found);
-            let key = (fitting, policy.upstream.clone());
-            let policy = policies.entry(key).or_insert_with(|| Arc::new(policy)).clone();
+            let policy = policies.entry((fitting, upstream)).or_insert_with_key(|(_, upstream)| {
+                Arc::new(Policy { upstream: upstream.clone(), ..base.clone() })
+            });
+            let policy = policy.clone();
             resolved.push(Resolved { method: method.clone(), policy, stages });
         }
         if homeless {

@@ -60,8 +60,8 @@ pub struct Router {
 #[derive(Debug, Default)]
 struct Shape {
     /// Places in `routes`.
-    exact: SmallVec<[(Method, usize); 2]>,
-    any: Option<usize>,
+    exact: SmallVec<[(Method, u32); 1]>,
+    any: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -71,11 +71,11 @@ struct Route {
 }
 
 impl Shape {
-    fn exact(&self, method: &Method) -> Option<usize> {
+    fn exact(&self, method: &Method) -> Option<u32> {
         self.exact.iter().find(|(bound, _)| bound == method).map(|(_, route)| *route)
     }
 
-    fn route(&self, method: &Method) -> Option<usize> {
+    fn route(&self, method: &Method) -> Option<u32> {
         let from_get = || self.exact(&Method::GET).filter(|_| *method == Method::HEAD);
         self.exact(method).or_else(from_get).or(self.any)
     }
@@ -91,7 +91,7 @@ impl Router {
         let mut fits_path = false;
         let found = self.trie.walk(path, |shape, matched| {
             fits_path = true;
-            self.shapes[shape].route(method).map(|route| (&self.routes[route], matched))
+            self.shapes[shape].route(method).map(|route| (&self.routes[route as usize], matched))
         });
         match found {
             Some((route, matched)) => {
@@ -173,14 +173,15 @@ impl RouterBuilder {
             self.conflicts.push(Conflict {
                 method: method.clone(),
                 template: template.to_string(),
-                first: routes[bound].id,
+                first: routes[bound as usize].id,
                 second: id,
             });
             return;
         }
+        let place = routes.len() as u32;
         match method {
-            HttpMethod::One(method) => shape.exact.push((method.clone(), routes.len())),
-            HttpMethod::Any => shape.any = Some(routes.len()),
+            HttpMethod::One(method) => shape.exact.push((method.clone(), place)),
+            HttpMethod::Any => shape.any = Some(place),
         }
         routes.push(Route { id, spans: Span::of(template).collect() });
     }
@@ -190,7 +191,14 @@ impl RouterBuilder {
     /// # Errors
     /// Every conflict, each a later route against the first of its kind.
     pub fn build(self) -> Result<Router, Vec<Conflict>> {
-        if self.conflicts.is_empty() { Ok(self.router) } else { Err(self.conflicts) }
+        if !self.conflicts.is_empty() {
+            return Err(self.conflicts);
+        }
+        let mut router = self.router;
+        router.trie.shrink();
+        router.shapes.shrink_to_fit();
+        router.routes.shrink_to_fit();
+        Ok(router)
     }
 }
 

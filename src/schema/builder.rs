@@ -114,8 +114,10 @@ impl SchemaBuilder {
     ) -> (Option<Schema>, Vec<Problem>) {
         let Self { mut loaded, folders, rules, auto_map, mut problems, .. } = self;
         let bundled = source::bundled();
-        let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
-        loaded.extend(protos::compile(&folders, &importable, &mut problems));
+        if !folders.is_empty() {
+            let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
+            loaded.extend(protos::compile(&folders, &importable, &mut problems));
+        }
 
         let mut files = merge::merge(loaded, &mut problems);
         imports::add_bundled(&mut files, bundled);
@@ -127,11 +129,11 @@ impl SchemaBuilder {
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let (pool, features) = pool::build(files, &mut problems);
+        let pool::Built { pool, features, services } = pool::build(files, &mut problems);
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let mut found = methods::find(&pool, &sources, &mut problems);
+        let mut found = methods::find(&pool, &sources, services, &mut problems);
         lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {
             map_automatically(&mut found, &*accepts);
@@ -171,7 +173,7 @@ fn lay_over(
         .collect();
     for (file, Overlay { rule, line }) in rules {
         let mut faults = Vec::new();
-        let origin = format!("{file}:{line}");
+        let origin = format!("{file}:{line}").into();
         let bindings = annotation::flatten(&rule, &origin, &mut faults);
         match by_name.get_mut(&rule.selector) {
             Some(method) => method.rules = bindings,
@@ -198,7 +200,7 @@ fn map_automatically(services: &mut [methods::Found], accepts: &AutoMap) {
                 template: method.path.to_string(),
                 body: Body::Whole,
                 response_body: String::new(),
-                origin: "auto_map".to_owned(),
+                origin: "auto_map".into(),
             });
         }
     }

@@ -27,8 +27,9 @@ mod source;
 mod validate;
 mod visit;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, hash::BuildHasher, sync::Arc};
 
+use hashbrown::{DefaultHashBuilder, HashTable};
 use prost_reflect::DescriptorPool;
 
 pub use self::{
@@ -43,7 +44,9 @@ pub struct Schema {
     features: Features,
     services: Vec<Service>,
     methods: Vec<Arc<Method>>,
-    by_path: HashMap<String, usize>,
+    /// Places in `methods`, found by the path that stands there.
+    by_path: HashTable<u32>,
+    hasher: DefaultHashBuilder,
 }
 
 /// A service and its methods, in the order of its file.
@@ -64,17 +67,22 @@ impl Schema {
     }
 
     fn new(pool: DescriptorPool, features: Features, found: Vec<methods::Found>) -> Self {
-        let mut methods = Vec::new();
-        let services = found.into_iter().map(|service| {
-            let own: Vec<_> = service.methods.into_iter().map(Arc::new).collect();
-            methods.extend(own.iter().cloned());
-            let origin = service.origin.to_string();
-            Service { full_name: service.full_name, origin, methods: own }
-        });
-        let services = services.collect();
-        let path = |method: &Arc<Method>| (method.path.to_string(), method.index);
-        let by_path = methods.iter().map(path).collect();
-        Self { pool, features, services, methods, by_path }
+        let count = found.iter().map(|service| service.methods.len()).sum();
+        let mut methods = Vec::with_capacity(count);
+        let mut services = Vec::with_capacity(found.len());
+        for service in found {
+            let start = methods.len();
+            methods.extend(service.methods.into_iter().map(Arc::new));
+            let (full_name, origin) = (service.full_name, service.origin.to_string());
+            services.push(Service { full_name, origin, methods: methods[start..].to_vec() });
+        }
+        let hasher = DefaultHashBuilder::default();
+        let hash = |method: &Arc<Method>| hasher.hash_one(method.path.as_str());
+        let mut by_path = HashTable::with_capacity(count);
+        for (method, place) in methods.iter().zip(0..) {
+            by_path.insert_unique(hash(method), place, |at| hash(&methods[*at as usize]));
+        }
+        Self { pool, features, services, methods, by_path, hasher }
     }
 
     /// Every type of every source, and the bundled ones.
@@ -105,7 +113,9 @@ impl Schema {
 
     /// The method that a gRPC call with this path (`/pkg.Service/Method`) means.
     pub fn method_by_path(&self, path: &str) -> Option<&Arc<Method>> {
-        self.by_path.get(path).map(|index| &self.methods[*index])
+        let is_it = |place: &u32| self.methods[*place as usize].path.as_str() == path;
+        let place = self.by_path.find(self.hasher.hash_one(path), is_it)?;
+        Some(&self.methods[*place as usize])
     }
 }
 

@@ -8,6 +8,8 @@
 //! A message is protobuf wire bytes, never a tree. Unary is a stream of one with a fast path that
 //! allocates nothing.
 
+pub mod identity;
+
 use std::{
     future::poll_fn,
     pin::Pin,
@@ -21,6 +23,7 @@ use futures_util::future::BoxFuture;
 use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
+pub use self::identity::Identity;
 use crate::{
     error::{Code, Error},
     schema::Method,

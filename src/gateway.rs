@@ -30,7 +30,7 @@ impl Gateway {
         request: Request<Incoming>,
         caller: &Caller,
     ) -> Response<ResponseBody> {
-        let mut record = Record::begin(&request, caller.peer);
+        let mut record = Record::begin(&request, caller);
         let walk = self.walk(request, caller, record.as_deref_mut());
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
@@ -56,6 +56,10 @@ impl Gateway {
             Opening::Answered(response) => return response,
         };
         record.iter_mut().for_each(|record| record.opened(&mut call));
+        // Whoever has shown a certificate is known to the stages.
+        if let Some(identity) = &caller.identity {
+            call.exchange.extensions.insert(identity.clone());
+        }
 
         // The method's stages, and the backend behind them.
         let chain = runtime.chain(&call.exchange.method);

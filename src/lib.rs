@@ -4,7 +4,7 @@
 //! # A request's way
 //!
 //! ```text
-//! 1  listener    accepts the connection and speaks HTTP/1.1 or HTTP/2 on it
+//! 1  listener    accepts the connection, TLS or not, and speaks HTTP/1.1 or HTTP/2 on it
 //! 2  gateway     takes the runtime in force, a snapshot that the request keeps
 //! 3  protocol    the door that knows this kind of request opens it:
 //! 4  route         … finds the method (REST: by path template; nothing runs before it is known)
@@ -26,7 +26,7 @@
 //! 0  error, problem                             nothing of ours
 //! 1  coding, frame                              bytes as they cross a wire
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
-//! 2  protocol, stage, upstream                  levels 0 and 1; never each other, never a sibling
+//! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
 //! 4  gateway                                    composes 0 to 3
 //! 5  listener, observe, cli, main               the edges
@@ -59,6 +59,8 @@ pub mod protocol;
 pub mod stage;
 
 pub mod upstream;
+
+pub mod tls;
 
 pub mod observe;
 

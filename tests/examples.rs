@@ -1,10 +1,14 @@
 //! Every example is started and called as its README says.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use transom::cli::demo::bookshelf;
 
-use crate::support::{Gateway, document, http1, rig};
+use crate::support::{
+    Gateway,
+    document::{self, Block},
+    http1, rig,
+};
 
 /// The folders below `examples/`.
 fn folders() -> Vec<String> {
@@ -19,8 +23,24 @@ fn folders() -> Vec<String> {
     folders
 }
 
-/// An example's configuration with free ports, in a folder of its own.
+const SERVE: &str = "transom serve --config transom.yaml\n";
+
+/// An example's configuration with free ports, in a folder of its own, where `before` has been run.
+async fn start_after(before: &[Block], example: &str) -> (Gateway, tempfile::TempDir) {
+    let (upstream, folder) = copy(example).await;
+    for block in before {
+        document::run_shell_in(folder.path(), &block.text, upstream, None).await;
+    }
+    let gateway = Gateway::run(&["serve", "--config", "transom.yaml"], folder.path()).await;
+    (gateway, folder)
+}
+
 async fn start(example: &str) -> (Gateway, tempfile::TempDir) {
+    start_after(&[], example).await
+}
+
+/// A copy of an example, before a bookshelf.
+async fn copy(example: &str) -> (SocketAddr, tempfile::TempDir) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (_bookshelf, upstream) = rig::start_bookshelf().await;
     let folder = tempfile::tempdir().unwrap();
@@ -41,8 +61,7 @@ async fn start(example: &str) -> (Gateway, tempfile::TempDir) {
             .replace("../..", root.to_str().unwrap());
         fs::write(copy, text).unwrap();
     }
-    let gateway = Gateway::run(&["serve", "--config", "transom.yaml"], folder.path()).await;
-    (gateway, folder)
+    (upstream, folder)
 }
 
 #[tokio::test]
@@ -50,11 +69,13 @@ async fn every_example_starts_and_answers_as_its_readme_says() {
     for example in folders() {
         let path = format!("examples/{example}/README.md");
         let blocks = document::blocks(&path);
-        assert_eq!(blocks[0].text, "transom serve --config transom.yaml\n", "{path}");
-        let (gateway, _folder) = start(&example).await;
-        for block in &blocks[1..] {
+        let serve = blocks.iter().position(|block| block.text == SERVE);
+        let (before, after) = blocks.split_at(serve.unwrap_or_else(|| panic!("{path}")));
+        let (gateway, folder) = start_after(before, &example).await;
+        for block in &after[1..] {
             for command in block.text.lines() {
-                let output = document::run_shell(command, gateway.address, None).await;
+                let (folder, address) = (folder.path(), gateway.address);
+                let output = document::run_shell_in(folder, command, address, None).await;
                 assert!(
                     output.contains("letters") || output.contains("hello"),
                     "{command}: {output}"

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod connect;
 mod examples;
 mod fuzz_corpus;
+mod listener;
 mod readme;
 mod rest;
 mod support;

@@ -1,6 +1,7 @@
 //! The rig of the integration tests: a backend, the gateway as a process of its own, and clients
 //! that see every byte.
 
+pub(crate) mod authority;
 pub(crate) mod backend;
 pub(crate) mod document;
 pub(crate) mod gateway;
@@ -8,6 +9,7 @@ pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod response;
 pub(crate) mod rig;
+pub(crate) mod tls;
 
 use std::time::Duration;
 

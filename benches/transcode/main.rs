@@ -5,7 +5,11 @@
 //! passing over the document and building nothing. All rounds are interleaved; medians of the
 //! thread's CPU time.
 //!
+//! Beside each ratio stands what it must be at least, and what the slow path must be at most; a
+//! ratio that misses it is marked.
+//!
 //!     cargo bench --bench transcode                  the table
+//!     cargo bench --bench transcode -- require       the same, and exit code 1 if a figure is missed
 //!     cargo bench --bench transcode -- only small    a line of it
 //!     cargo bench --bench transcode -- once small    one shape once a direction, for callgrind
 //!     cargo bench --bench transcode -- loop small to-wire      one kernel for ten seconds, for perf
@@ -42,19 +46,47 @@ fn main() {
             }
         }
         ["only", name] => {
-            table(&shapes.into_iter().filter(|s| s.name == *name).collect::<Vec<_>>())
+            table(&shapes.into_iter().filter(|s| s.name == *name).collect::<Vec<_>>());
         }
-        _ => {
-            table(&shapes);
-            slow_path(&shapes);
+        [] | ["require"] => {
+            let met = table(&shapes) & slow_path(&shapes);
+            if !met {
+                println!("\nratios with a '!' miss the figure beside them");
+            }
+            if !met && !words.is_empty() {
+                std::process::exit(1);
+            }
         }
+        words => panic!("unknown arguments {words:?}; see the head of benches/transcode/main.rs"),
     }
 }
 
+/// How many times faster than reflect and typed each shape must be: JSON to wire, wire to JSON.
+const REQUIRED: [(&str, [f64; 4]); 6] = [
+    ("small", [14.0, 5.0, 9.0, 2.4]),
+    ("list", [14.0, 5.0, 9.0, 2.4]),
+    ("strings", [0.0, 1.7, 3.5, 3.5]),
+    ("numbers", [2.0, 5.0, 2.7, 2.3]),
+    ("maps", [14.0, 5.0, 7.0, 4.0]),
+    ("bytes", [3.5, 3.5, 10.0, 10.0]),
+];
+
+/// How many times a message in order may cost what one in pieces costs.
+const SLOW_PATH: f64 = 3.0;
+
+/// A ratio with the figure that it must reach, and a mark if it doesn't.
+fn beside(ratio: f64, required: f64) -> String {
+    if required == 0.0 {
+        return format!("{ratio:.1}/-   ");
+    }
+    format!("{ratio:.1}/{required:<3}{}", if ratio < required { '!' } else { ' ' })
+}
+
 /// What a message costs whose last field is one that was there before, which takes a pass in vain
-/// and a second with an index; and what it costs as serialisers write it.
-fn slow_path(shapes: &[Shape]) {
+/// and a second with an index; and what it costs as serialisers write it. Whether none is too slow.
+fn slow_path(shapes: &[Shape]) -> bool {
     println!("\nwire>JSON of a message that repeats a field at its end, to one that doesn't:");
+    let mut met = true;
     // The id again, the token again, and a map that goes on after the others.
     let ends: [(&str, &[u8]); 3] = [
         ("small", &[0x0a, 1, b'x']),
@@ -82,8 +114,12 @@ fn slow_path(shapes: &[Shape]) {
             Box::new(|| convert(&twice, &mut back)),
         ];
         let times = medians(&mut contenders);
-        println!("{:8} {:.2}x", shape.name, times[1] / times[0]);
+        let ratio = times[1] / times[0];
+        met &= ratio <= SLOW_PATH;
+        let mark = if ratio <= SLOW_PATH { "" } else { "!" };
+        println!("{:8} {ratio:.2}/{SLOW_PATH}{mark}", shape.name);
     }
+    met
 }
 
 #[inline(never)]
@@ -142,9 +178,11 @@ fn once(shape: &Shape) {
     }
 }
 
-fn table(shapes: &[Shape]) {
+/// Prints a line for each shape; whether all reach what they must.
+fn table(shapes: &[Shape]) -> bool {
+    let mut met = true;
     println!(
-        "{:8} {:>9} {:>7} | {:>10} {:>7} {:>7} {:>7} | {:>10} {:>7} {:>7}",
+        "{:8} {:>8} {:>8} | {:>10} {:>9} {:>9} {:>5} | {:>10} {:>9} {:>9}",
         "shape",
         "JSON",
         "wire",
@@ -177,20 +215,28 @@ fn table(shapes: &[Shape]) {
                 format!("{:.0} MB/s", shape.json.len() as f64 / time * 1e3)
             }
         };
+        let required = REQUIRED.iter().find(|(name, _)| *name == shape.name);
+        let required = required.map_or([0.0; 4], |(_, required)| *required);
+        let ratios =
+            [times[1] / times[0], times[2] / times[0], times[5] / times[4], times[6] / times[4]];
+        met &= ratios.iter().zip(required).all(|(ratio, required)| *ratio >= required);
+        let [to_reflect, to_typed, back_reflect, back_typed] =
+            [0, 1, 2, 3].map(|index| beside(ratios[index], required[index]));
         println!(
-            "{:8} {:>9} {:>7} | {:>10} {:>6.1}x {:>6.1}x {:>6.2}x | {:>10} {:>6.1}x {:>6.1}x",
+            "{:8} {:>8} {:>8} | {:>10} {:>9} {:>9} {:>5.2} | {:>10} {:>9} {:>9}",
             shape.name,
             shape.json.len(),
             shape.wire.len(),
             rate(times[0]),
-            times[1] / times[0],
-            times[2] / times[0],
+            to_reflect,
+            to_typed,
             times[3] / times[0],
             rate(times[4]),
-            times[5] / times[4],
-            times[6] / times[4],
+            back_reflect,
+            back_typed,
         );
     }
+    met
 }
 
 /// Nanoseconds of CPU time a call, of each contender.

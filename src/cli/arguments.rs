@@ -25,7 +25,7 @@ pub struct Arguments {
     /// The configuration file (YAML); flags may replace its listeners and workers.
     #[arg(long, short, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Where to listen, 127.0.0.1:8080 by default; may be repeated.
+    /// Where to listen, 127.0.0.1:8080 by default; `unix:PATH` is a Unix socket. May be repeated.
     #[arg(long, value_name = "ADDRESS")]
     pub listen: Vec<String>,
     /// A backend: `host:port` or `http://…` for cleartext HTTP/2, `https://…` for TLS; may be

@@ -60,7 +60,8 @@ pub(super) fn table(prepared: &Prepared) -> String {
     for [http, path, target] in &rows {
         text += &format!("{http:method$}  {path:template$}  -> {target}\n");
     }
-    for method in prepared.schema.methods().iter().filter(|method| method.rules.is_empty()) {
+    let methods = prepared.schema.services().iter().flat_map(|service| &service.methods);
+    for method in methods.filter(|method| method.rules.is_empty()) {
         text += &format!("no HTTP rule: {}{}\n", method.full_name, notes(&[kind(method)]));
     }
     text

@@ -1,13 +1,13 @@
 //! `transom serve`: the gateway, until SIGTERM or SIGINT.
 
-use std::{io::Write, net::SocketAddr, sync::Arc};
+use std::{io::Write, sync::Arc};
 
 use clap::Args;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use super::{Arguments, DONE, FAILED, prepare_or_report, summary::Summary, write};
 use crate::{
-    config::{Prepared, Runtime},
+    config::{Address, Prepared, Runtime},
     gateway::Gateway,
     listener::Server,
     observe,
@@ -18,6 +18,7 @@ Examples:
   transom serve --config transom.yaml
   transom serve --listen 0.0.0.0:8080 --upstream 127.0.0.1:50051 --descriptor-set api.binpb
   transom serve --upstream 127.0.0.1:50051          # the schema by reflection
+  transom serve --listen unix:/run/transom.sock --upstream 127.0.0.1:50051
   transom serve --upstream books=127.0.0.1:50051 --upstream tides=127.0.0.1:50052
 
 SIGTERM and SIGINT drain: no new connections, and requests in flight may finish.
@@ -53,7 +54,7 @@ impl Serve {
 ///
 /// # Errors
 /// What kept it from serving: a sentence for the operator.
-pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[SocketAddr])) -> Result<(), String> {
+pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[Address])) -> Result<(), String> {
     observe::init(&prepared.file.observe()).map_err(|error| error.to_string())?;
     let (listeners, workers) = (prepared.file.listeners(), prepared.file.worker_count());
     let patience = prepared.file.drain_timeout();

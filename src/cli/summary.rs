@@ -2,23 +2,24 @@
 //!
 //! ```text
 //! listening on http://127.0.0.1:8080
+//! listening on https://127.0.0.1:8443
+//! listening on unix:/run/transom.sock
 //! serving 1 service, 15 methods, 18 routes
 //! upstream bookshelf: http://127.0.0.1:50051
 //! ```
 
-use std::net::SocketAddr;
-
 use anstyle::Style;
 
 use super::report;
-use crate::config::Prepared;
+use crate::config::{Address, Listen, Prepared};
 
 const STRONG: Style = Style::new().bold();
 
 /// What there is: `1 service, 15 methods, 18 routes`.
 pub(super) fn contents(prepared: &Prepared) -> String {
     let services = report::count(prepared.schema.services().len(), "service");
-    let methods = report::count(prepared.schema.methods().len(), "method");
+    let methods = prepared.schema.services().iter().map(|service| service.methods.len()).sum();
+    let methods = report::count(methods, "method");
     let routes = report::count(prepared.schema.rules().count(), "route");
     format!("{services}, {methods}, {routes}")
 }
@@ -26,6 +27,7 @@ pub(super) fn contents(prepared: &Prepared) -> String {
 /// Everything about a start that is known before the listeners are bound.
 pub(super) struct Summary {
     warnings: String,
+    listeners: Vec<Listen>,
     contents: String,
 }
 
@@ -37,14 +39,20 @@ impl Summary {
         for (name, upstream) in &prepared.file.upstreams {
             contents += &format!("upstream {name}: {}\n", upstream.endpoints.join(", "));
         }
-        Self { warnings: report::problems(&prepared.warnings), contents }
+        let listeners = prepared.file.listeners();
+        Self { warnings: report::problems(&prepared.warnings), listeners, contents }
     }
 
-    /// The whole text, now that the addresses are known.
-    pub(super) fn text(&self, addresses: &[SocketAddr]) -> String {
+    /// The whole text, now that the addresses are known; they are in the order of the listeners.
+    pub(super) fn text(&self, addresses: &[Address]) -> String {
         let mut text = self.warnings.clone();
-        for address in addresses {
-            text += &format!("listening on {STRONG}http://{address}{STRONG:#}\n");
+        for (address, listen) in addresses.iter().zip(&self.listeners) {
+            let url = match (address, &listen.tls) {
+                (Address::Ip(address), _) => format!("{}://{address}", listen.scheme()),
+                (Address::Unix(_), None) => address.to_string(),
+                (Address::Unix(_), Some(_)) => format!("{address} (TLS)"),
+            };
+            text += &format!("listening on {STRONG}{url}{STRONG:#}\n");
         }
         text + &self.contents
     }

@@ -228,6 +228,12 @@ impl File {
                 Source::Reflection { .. } => {}
             }
         }
+        for listen in &mut self.listen {
+            if let Address::Unix(path) = &mut listen.address {
+                join(path);
+            }
+            listen.tls.iter_mut().flat_map(|tls| tls.files_mut()).for_each(join);
+        }
         let tls = self.upstreams.values_mut().filter_map(|upstream| upstream.tls.as_mut());
         for tls in tls {
             [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().for_each(join);
@@ -237,7 +243,7 @@ impl File {
     /// Where to listen, and how.
     pub fn listeners(&self) -> Vec<Listen> {
         match self.listen.as_slice() {
-            [] => vec![Listen::at(Address(([127, 0, 0, 1], 8080).into()))],
+            [] => vec![Listen::at(Address::Ip(([127, 0, 0, 1], 8080).into()))],
             listen => listen.to_vec(),
         }
     }

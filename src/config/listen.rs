@@ -1,12 +1,12 @@
 //! One listening socket: where it listens, whom it believes, and what it puts up with.
 
-use std::time::Duration;
+use std::{net::SocketAddr, time::Duration};
 
-use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Address, duration, size::Size};
+use super::{Address, Mode, ProxyProtocol, TrustedProxy, duration, size::Size};
+use crate::tls;
 
 /// One listening socket.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -14,11 +14,20 @@ use super::{Address, duration, size::Size};
 pub struct Listen {
     /// Where it listens.
     pub address: Address,
-    /// Networks such as `10.0.0.0/8` of proxies whose own `x-forwarded-*` and `forwarded` headers
-    /// are believed and handed on; those of anybody else are replaced.
+    /// Who may open a Unix socket, `"660"` for example; `"600"` by default.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub trusted_proxies: Vec<IpNet>,
+    pub mode: Option<Mode>,
+    /// TLS, and the certificates for it; cleartext without.
+    #[serde(default)]
+    pub tls: Option<tls::Settings>,
+    /// Proxies whose own `x-forwarded-*` and `forwarded` headers are believed and handed on, and
+    /// whose PROXY protocol is; the headers of anybody else are replaced.
+    #[serde(default)]
+    pub trusted_proxies: Vec<TrustedProxy>,
+    /// Whether trusted proxies begin a connection with a header of the PROXY protocol (version 1
+    /// or 2); the address that it tells takes the place of the proxy's. `off` by default.
+    #[serde(default)]
+    pub proxy_protocol: ProxyProtocol,
     /// The largest head (request line and headers) of a request; past it the answer is 431.
     /// `64 KiB` by default.
     #[serde(default = "max_head")]
@@ -67,13 +76,27 @@ impl Listen {
     pub fn at(address: Address) -> Self {
         Self {
             address,
+            mode: None,
+            tls: None,
             trusted_proxies: Vec::new(),
+            proxy_protocol: ProxyProtocol::Off,
             max_head: max_head(),
             head_timeout: head_timeout(),
             idle_timeout: idle_timeout(),
             max_connections: max_connections(),
             max_streams: max_streams(),
         }
+    }
+
+    /// Whether the peer at this address is a trusted proxy; none is a peer of a Unix socket.
+    pub fn trusts(&self, peer: Option<SocketAddr>) -> bool {
+        let address = peer.map(|peer| peer.ip().to_canonical());
+        self.trusted_proxies.iter().any(|proxy| proxy.includes(address))
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.tls.is_some() { "https" } else { "http" }
     }
 
     /// The largest head of a request, in bytes.

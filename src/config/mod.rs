@@ -17,10 +17,13 @@ mod file;
 mod json_schema;
 mod limits;
 mod listen;
+mod listeners;
 mod merge;
+mod mode;
 mod places;
 mod policy;
 mod prepare;
+mod proxies;
 mod read;
 mod resolve;
 mod runtime;
@@ -38,9 +41,11 @@ pub use self::{
     json_schema::json_schema,
     limits::Limits,
     listen::Listen,
+    mode::Mode,
     places::Places,
     policy::{Policy, Written},
     prepare::{Failure, Prepared, prepare},
+    proxies::{ProxyProtocol, TrustedProxy},
     resolve::Resolved,
     runtime::Runtime,
 };

@@ -46,7 +46,7 @@ pub struct Policy {
 }
 
 /// The keys that are the configuration's own.
-#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Own {
     /// The name of the upstream that answers; may be left out where there is only one, or where the
@@ -55,6 +55,15 @@ struct Own {
     /// Whether methods without an HTTP rule get one: `POST /package.Service/Method` with the whole
     /// message as body.
     auto_map: bool,
+    /// Whether callers may know of the methods at all. What is not exposed answers no protocol, as
+    /// if no source had it: `"*": { expose: false }` publishes only what other selectors name.
+    expose: bool,
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self { upstream: None, auto_map: false, expose: true }
+    }
 }
 
 /// The keys of one module.
@@ -180,6 +189,11 @@ impl From<&Policy> for MethodPolicy {
 /// Whether a merged mapping asks for a route where the schema has none.
 pub(super) fn maps_automatically(merged: &Map<String, Value>) -> bool {
     merged.get("auto_map").and_then(Value::as_bool).unwrap_or_default()
+}
+
+/// Whether a merged mapping lets callers know of a method.
+pub(super) fn exposes(merged: &Map<String, Value>) -> bool {
+    merged.get("expose").and_then(Value::as_bool).unwrap_or(true)
 }
 
 /// The JSON Schema of a policy.

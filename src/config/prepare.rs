@@ -3,7 +3,7 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
-    File, Loaded, Places, Resolved, Source,
+    File, Loaded, Places, Resolved, Source, listeners,
     places::{join_index, join_key},
     resolve::{self, Rules},
     sources,
@@ -61,16 +61,15 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
     if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
         return Err(Failure { problems, only_unreachable: false });
     }
-    check_listeners(&file, &places, &mut problems);
+    listeners::check(&file, &places, &mut problems);
+    check_rest(&file, &places, &mut problems);
     check_upstreams(&file, &places, &mut problems);
     let rules = Rules::of(&file.services, &places, &mut problems);
     let errors_before = count_errors(&problems);
 
-    let automatic = rules.clone();
-    let auto_map = move |method: &str| automatic.maps_automatically(method);
     // Asking takes time; there is enough to mend before.
     let ask = errors_before == 0;
-    let gathered = sources::gather(&file, &places, auto_map, ask, &mut problems).await;
+    let gathered = sources::gather(&file, &places, &rules, ask, &mut problems).await;
     let only_unreachable = gathered.unreachable && errors_before == 0;
     let Some(schema) = gathered.schema else {
         return Err(Failure { problems: in_order(problems), only_unreachable });
@@ -129,17 +128,7 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-fn check_listeners(file: &File, places: &Places, problems: &mut Vec<Problem>) {
-    for (index, listen) in file.listen.iter().enumerate() {
-        let same = |other: &&super::Listen| {
-            other.address == listen.address && listen.address.0.port() != 0
-        };
-        if file.listen[..index].iter().any(|other| same(&other)) {
-            let path = places.original(&join_key(&join_index("listen", index), "address"));
-            let message = format!("`{}` stands here twice", listen.address);
-            problems.push(places.settle(Problem::error(path, message).mend("take one away")));
-        }
-    }
+fn check_rest(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     for (index, source) in file.schema.iter().enumerate() {
         if matches!(source, Source::Reflection { refresh: Some(_), .. }) {
             let path = join_key(&join_index("schema", index), "refresh");
@@ -177,7 +166,8 @@ fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     }
 }
 
-fn join_path(base: &str, inside: &str) -> String {
+/// The path of what stands at `inside` of what stands at `base`.
+pub(super) fn join_path(base: &str, inside: &str) -> String {
     if inside.is_empty() { base.to_owned() } else { format!("{base}.{inside}") }
 }
 

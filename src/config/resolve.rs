@@ -25,7 +25,8 @@ use crate::{
 pub struct Resolved {
     /// The method.
     pub method: Arc<Method>,
-    /// What holds for it; shared by the methods that the same selectors fit.
+    /// What holds for it; shared by the methods that the same selectors fit. It names no upstream
+    /// where the gateway answers itself.
     pub policy: Arc<Policy>,
     /// Its stages.
     pub stages: Vec<Box<dyn Stage>>,
@@ -64,6 +65,12 @@ impl Rules {
         )
     }
 
+    /// Whether callers may know of the method of this name.
+    pub(super) fn exposes(&self, method: &str) -> bool {
+        let fitting = |rule: &usize| self.0[*rule].0.selects_name(method);
+        policy::exposes(&self.merge(&(0..self.0.len()).filter(fitting).collect::<Vec<_>>()))
+    }
+
     fn fitting(&self, method: &Method) -> Vec<usize> {
         (0..self.0.len()).filter(|rule| self.0[*rule].0.selects(method)).collect()
     }
@@ -92,10 +99,13 @@ impl Rules {
 
     /// A problem for every selector that selects nothing.
     fn unused(&self, schema: &Schema) -> impl Iterator<Item = Problem> {
-        let is_unused =
-            |selector: &&Selector| !schema.methods().iter().any(|method| selector.selects(method));
+        let is_unused = |(selector, policy): &&(Selector, Map<_, _>)| {
+            // What a selector hides is not there to be selected.
+            policy::exposes(policy)
+                && !schema.methods().iter().any(|method| selector.selects(method))
+        };
         let unused: Vec<_> =
-            self.0.iter().map(|(selector, _)| selector).filter(is_unused).collect();
+            self.0.iter().filter(is_unused).map(|(selector, _)| selector).collect();
         unused
             .into_iter()
             .map(|selector| unused_problem(selector, schema))
@@ -167,7 +177,9 @@ pub(super) fn resolve(
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
     let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
     let mut resolved = Vec::new();
-    for service in schema.services() {
+    let own = schema.own_services().iter().map(|service| (service, true));
+    let theirs = schema.services().iter().map(|service| (service, false));
+    for (service, is_own) in theirs.chain(own) {
         let default = default_upstream(file, service);
         let mut homeless = false;
         for method in &service.methods {
@@ -176,7 +188,9 @@ pub(super) fn resolve(
                 merged.entry(fitting.clone()).or_insert_with_key(|fitting| rules.merge(fitting));
             let base = bases.entry(fitting.clone()).or_insert_with(|| Policy::of(merged));
             let mut upstream = base.upstream.clone();
-            if upstream.is_empty() {
+            if is_own {
+                upstream.clear();
+            } else if upstream.is_empty() {
                 upstream = default.clone().unwrap_or_default();
                 homeless |= default.is_none();
             } else if !exists(file, places, &upstream) {

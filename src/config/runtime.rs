@@ -5,13 +5,14 @@ use std::{collections::HashMap, sync::Arc};
 use http::Request;
 use hyper::body::Incoming;
 
-use super::Prepared;
+use super::{Prepared, Resolved};
 use crate::{
+    exchange::Upstream,
     problem::Problem,
     protocol::Door,
     schema::{Method, Schema},
     stage::Chain,
-    upstream::Cluster,
+    upstream::{Cluster, Own},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -38,9 +39,14 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
+        let own: Arc<dyn Upstream> =
+            Arc::new(Own::new(schema.clone(), backends(&methods, &clusters)));
         let chains = methods.into_iter().filter_map(|resolved| {
-            let cluster = clusters.get(resolved.policy.upstream.as_str())?;
-            Some(Chain::new(resolved.stages, cluster.clone()))
+            let upstream = match resolved.policy.upstream.as_str() {
+                "" => own.clone(),
+                name => clusters.get(name)?.clone(),
+            };
+            Some(Chain::new(resolved.stages, upstream))
         });
         let chains: Vec<_> = chains.collect();
         if problems.is_empty() { Ok(Self { schema, doors, chains }) } else { Err(problems) }
@@ -68,4 +74,16 @@ impl Runtime {
     pub fn chain(&self, method: &Method) -> &Chain {
         &self.chains[method.index]
     }
+}
+
+/// Which cluster answers each service, for those that ask after its health.
+fn backends(
+    methods: &[Resolved],
+    clusters: &HashMap<&str, Arc<Cluster>>,
+) -> HashMap<String, Arc<dyn Upstream>> {
+    let named = methods.iter().filter_map(|resolved| {
+        let cluster: Arc<dyn Upstream> = clusters.get(resolved.policy.upstream.as_str())?.clone();
+        Some((resolved.method.service.to_string(), cluster))
+    });
+    named.collect()
 }

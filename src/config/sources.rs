@@ -3,11 +3,12 @@
 use super::{
     File, Source,
     places::{Places, join_index, join_key},
+    resolve::Rules,
 };
 use crate::{
     problem::Problem,
     schema::{Schema, SchemaBuilder},
-    upstream::reflection,
+    upstream::{own, reflection},
 };
 
 /// What came of the sources.
@@ -22,7 +23,7 @@ pub(super) struct Gathered {
 pub(super) async fn gather(
     file: &File,
     places: &Places,
-    auto_map: impl Fn(&str) -> bool + Send + 'static,
+    rules: &Rules,
     ask_upstreams: bool,
     problems: &mut Vec<Problem>,
 ) -> Gathered {
@@ -61,7 +62,12 @@ pub(super) async fn gather(
         };
     }
     sound &= !problems[before..].iter().any(Problem::is_error);
-    let (schema, found) = builder.auto_map(auto_map).build();
+    let (automatic, exposing) = (rules.clone(), rules.clone());
+    let builder = builder
+        .auto_map(move |method| automatic.maps_automatically(method))
+        .expose(move |method| exposing.exposes(method));
+    let builder = own::DESCRIPTORS.into_iter().fold(builder, SchemaBuilder::add_own);
+    let (schema, found) = builder.build();
     // What is missing because a source could not be read is no finding of its own.
     if sound {
         problems.extend(found);

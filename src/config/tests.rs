@@ -117,10 +117,37 @@ services:
 fn methods_with_the_same_selectors_share_a_policy() {
     let prepared = prepared(parsed(SERVES)).unwrap();
     let first = &prepared.methods[0].policy;
-    assert!(prepared.methods.iter().all(|other| std::sync::Arc::ptr_eq(first, &other.policy)));
+    let theirs = prepared.methods.iter().filter(|other| !other.policy.upstream.is_empty());
+    assert_eq!(theirs.clone().count(), 15);
+    assert!(theirs.into_iter().all(|other| std::sync::Arc::ptr_eq(first, &other.policy)));
     for (index, resolved) in prepared.methods.iter().enumerate() {
         assert_eq!(resolved.method.index, index);
     }
+}
+
+#[test]
+fn methods_that_are_not_exposed_are_not_there() {
+    let text = format!(
+        "{SERVES}\nservices:\n  '*': {{ expose: false }}\n  \
+         'bookshelf.v1.Bookshelf.GetBook': {{ expose: true }}\n  \
+         'grpc.health.v1.*': {{ expose: true }}"
+    );
+    let prepared = prepared(parsed(&text)).unwrap();
+    let names = prepared.schema.methods().iter().map(|method| method.full_name.as_str());
+    let names: Vec<_> = names.collect();
+    let health = ["grpc.health.v1.Health.Check", "grpc.health.v1.Health.Watch"];
+    assert_eq!(names[0], "bookshelf.v1.Bookshelf.GetBook");
+    assert!(health.iter().all(|name| names.contains(name)), "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("reflection")), "{names:?}");
+}
+
+#[test]
+fn every_upstream_may_be_named_without_taking_the_gateways_own_services() {
+    let text = format!("{SERVES}\nservices: {{ '*': {{ upstream: bookshelf }} }}");
+    let prepared = prepared(parsed(&text)).unwrap();
+    let own = |one: &&super::Resolved| one.method.service.starts_with("grpc.");
+    assert!(prepared.methods.iter().filter(own).all(|one| one.policy.upstream.is_empty()));
+    assert!(prepared.methods.iter().filter(own).count() >= 4);
 }
 
 #[test]
@@ -167,7 +194,7 @@ services: {{ '*': {{ headers: {{ request: {{ set: {{ x-port: '${{PORT}}' }} }} }
     );
     let prepared = prepared(parsed(&text)).unwrap();
     assert_eq!(prepared.file.worker_count(), 3);
-    assert_eq!(prepared.file.listeners()[0].address.0.port(), 8081);
+    assert_eq!(prepared.file.listeners()[0].address.to_string(), "127.0.0.1:8081");
 }
 
 #[test]

@@ -1,26 +1,28 @@
 //! Takes connections from a listening socket until the drain begins.
 
-use std::{
-    io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    time::Duration,
-};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
-    net::TcpStream,
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch},
 };
 
-use super::connection::{self, Context};
+use super::{
+    arrival::{self, Arrived},
+    bind::{self, BACKLOG},
+    connection::{self, Context},
+    stream::Wire,
+};
+use crate::tls::Live;
 
-/// How many connections the kernel keeps for us until we take them.
-pub(super) const BACKLOG: i32 = 4096;
+/// A connection from the kernel, and where it comes from; a Unix socket's peers have no address.
+type Accepted = (Wire, Option<SocketAddr>);
 
 /// Takes the connections of one listening socket on one worker.
 #[derive(Clone)]
 pub(super) struct Acceptor {
     context: Arc<Context>,
+    tls: Option<Arc<Live>>,
     /// A permit for each connection that may be open.
     places: Arc<Semaphore>,
     draining: watch::Receiver<bool>,
@@ -28,18 +30,72 @@ pub(super) struct Acceptor {
     alive: mpsc::Sender<()>,
 }
 
+/// A listening socket on one worker.
+enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Socket {
+    fn of(socket: bind::Socket) -> io::Result<Self> {
+        match socket {
+            bind::Socket::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
+            bind::Socket::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    async fn accept(&self) -> io::Result<Accepted> {
+        match self {
+            Self::Tcp(socket) => {
+                let (stream, peer) = socket.accept().await?;
+                Ok((Wire::Tcp(stream), Some(peer)))
+            }
+            Self::Unix(socket) => Ok((Wire::Unix(socket.accept().await?.0), None)),
+        }
+    }
+
+    /// Out of the runtime's hands.
+    fn into_std(self) -> io::Result<bind::Socket> {
+        match self {
+            Self::Tcp(socket) => socket.into_std().map(bind::Socket::Tcp),
+            Self::Unix(socket) => socket.into_std().map(bind::Socket::Unix),
+        }
+    }
+}
+
+/// A connection that waits already.
+fn accept_waiting(socket: &bind::Socket) -> io::Result<Accepted> {
+    match socket {
+        bind::Socket::Tcp(socket) => {
+            let (stream, peer) = socket.accept()?;
+            stream.set_nonblocking(true)?;
+            Ok((Wire::Tcp(TcpStream::from_std(stream)?), Some(peer)))
+        }
+        bind::Socket::Unix(socket) => {
+            let (stream, _) = socket.accept()?;
+            stream.set_nonblocking(true)?;
+            Ok((Wire::Unix(UnixStream::from_std(stream)?), None))
+        }
+    }
+}
+
 impl Acceptor {
     pub(super) fn new(
         context: Context,
+        tls: Option<Arc<Live>>,
         draining: watch::Receiver<bool>,
         alive: mpsc::Sender<()>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(context.listen.max_connections));
-        Self { context: Arc::new(context), places, draining, alive }
+        Self { context: Arc::new(context), tls, places, draining, alive }
     }
 
     /// Accepts until the drain begins.
-    pub(super) async fn run(mut self, socket: tokio::net::TcpListener) {
+    ///
+    /// # Errors
+    /// The runtime doesn't take the socket.
+    pub(super) async fn run(self, socket: bind::Socket) -> io::Result<()> {
+        let socket = Socket::of(socket)?;
         loop {
             // Without a free place nothing is accepted: the kernel's backlog holds the peers back.
             let (places, mut draining) = (self.places.clone(), self.draining.clone());
@@ -49,7 +105,7 @@ impl Acceptor {
                 _ = draining.wait_for(|drain| *drain) => break,
             };
             match (place, accepted) {
-                (Ok(place), Ok((stream, peer))) => self.serve(stream, peer, place),
+                (Ok(place), Ok(accepted)) => self.serve(accepted, place),
                 (_, Err(error)) if is_of_one_connection(&error) => {}
                 (_, Err(error)) => {
                     // Out of file descriptors or memory: what is open goes on, and closing makes
@@ -61,30 +117,35 @@ impl Acceptor {
                 (Err(_), _) => break,
             }
         }
-        if let Ok(socket) = socket.into_std() {
-            self.take_waiting(&socket);
-        }
+        self.take_waiting(&socket.into_std()?);
+        Ok(())
     }
 
     /// Takes the connections that the kernel has let in already: closing the socket would reset
     /// them.
-    fn take_waiting(&mut self, socket: &TcpListener) {
+    fn take_waiting(&self, socket: &bind::Socket) {
         for _ in 0..BACKLOG {
             let Ok(place) = self.places.clone().try_acquire_owned() else { return };
-            let Ok((stream, peer)) = socket.accept() else { return };
-            let stream = stream.set_nonblocking(true).and_then(|()| TcpStream::from_std(stream));
-            if let Ok(stream) = stream {
-                self.serve(stream, peer, place);
-            }
+            let Ok(accepted) = accept_waiting(socket) else { return };
+            self.serve(accepted, place);
         }
     }
 
-    fn serve(&self, stream: TcpStream, peer: SocketAddr, place: OwnedSemaphorePermit) {
-        let Self { context, draining, alive, .. } = self.clone();
-        let _ = stream.set_nodelay(true);
-        let caller = context.caller(Some(peer), "http");
+    fn serve(&self, (wire, peer): Accepted, place: OwnedSemaphorePermit) {
+        let Self { context, tls, draining, alive, .. } = self.clone();
         tokio::spawn(async move {
-            connection::serve(stream, caller, &context, draining).await;
+            let Context { listen, worker, .. } = &*context;
+            // On the heap, as the task lives much longer.
+            let arriving = arrival::receive(wire, peer, listen, tls.as_deref(), *worker);
+            match Box::pin(arriving).await {
+                Ok(Arrived { stream, caller, chosen }) => {
+                    connection::serve(stream, caller, chosen, &context, draining).await;
+                }
+                Err(reason) => {
+                    let (listener, peer) = (&listen.address, peer.map(tracing::field::display));
+                    tracing::debug!(%listener, peer, reason, "downstream connection refused");
+                }
+            }
             drop((place, alive));
         });
     }

@@ -9,7 +9,7 @@
 //! when the peer speaks, and taken off again when it falls silent: what is left of an idle
 //! connection is the socket, a timer, and what is known of the caller.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::sync::Arc;
 
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -21,6 +21,7 @@ use tokio::{
 use super::{
     activity::Activity,
     attend::{End, Overseer, Silence, attend, wait_for_bytes},
+    handshake::Chosen,
     service::service,
     socket::{Socket, Tongue},
 };
@@ -33,23 +34,12 @@ pub(super) struct Context {
     pub(super) worker: usize,
 }
 
-impl Context {
-    /// The caller of a connection from `peer`.
-    pub(super) fn caller(&self, peer: Option<SocketAddr>, scheme: &'static str) -> Caller {
-        let is_trusted = |peer: SocketAddr| {
-            let address = peer.ip().to_canonical();
-            self.listen.trusted_proxies.iter().any(|net| net.contains(&address))
-        };
-        Caller::new(peer, scheme, self.worker)
-            .trusted(peer.is_some_and(is_trusted))
-            .head_limit(self.listen.head_limit())
-    }
-}
-
-/// Serves a connection until it ends, is idle or slow for too long, or the drain has emptied it.
+/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or
+/// slow for too long, or the drain has emptied it.
 pub(super) async fn serve<S>(
     stream: S,
     caller: Caller,
+    chosen: Option<Chosen>,
     context: &Context,
     draining: watch::Receiver<bool>,
 ) where
@@ -61,7 +51,11 @@ pub(super) async fn serve<S>(
     let mut socket = Socket::new(stream, activity.clone());
     loop {
         let tongue = match wait_for_bytes(&mut socket, &mut overseer).await {
-            Ok(tongue) => tongue,
+            Ok(tongue) => match chosen {
+                Some(Chosen::Http1) => Tongue::Http1,
+                Some(Chosen::Http2) => Tongue::Http2,
+                None => tongue,
+            },
             Err(Silence::Leave) => return drop(socket.shutdown().await),
             Err(Silence::Gone) => return,
         };
@@ -93,7 +87,8 @@ pub(super) async fn serve<S>(
 /// Tells the log of a connection that ended badly.
 fn report(end: End, caller: &Caller) {
     if let End::Over(Err(error)) = end {
-        tracing::debug!(peer = ?caller.peer, %error, "downstream connection ended");
+        let peer = caller.peer.map(tracing::field::display);
+        tracing::debug!(peer, %error, "downstream connection ended");
     }
 }
 

@@ -1,4 +1,8 @@
-//! Sockets in: accept, serve HTTP/1.1 and HTTP/2 on the same port, drain.
+//! Sockets in: accept, TLS, HTTP/1.1 and HTTP/2 on the same port, drain.
+//!
+//! ```text
+//! bind ─► accept ─► arrival: PROXY protocol, TLS ─► connection: HTTP ─► the gateway
+//! ```
 //!
 //! Every worker is one thread with a runtime of its own, and accepts from clones of the same
 //! sockets; a connection lives and dies on the worker that accepted it, with that worker's own
@@ -6,152 +10,179 @@
 
 mod accept;
 mod activity;
+mod arrival;
 mod attend;
+mod bind;
 mod connection;
+mod handshake;
+mod proxy_protocol;
 mod refusal;
 mod service;
 mod socket;
+mod stream;
 
-use std::{
-    fmt, io,
-    net::{SocketAddr, TcpListener},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, sync::Arc, thread, time::Duration};
 
 use tokio::sync::{mpsc, watch};
 
-use self::{accept::Acceptor, connection::Context};
-use crate::{config::Listen, gateway::Gateway};
+pub use self::bind::BindError;
+use self::{
+    accept::Acceptor,
+    bind::{Bound, Socket, SocketFile},
+    connection::Context,
+};
+use crate::{
+    config::{Address, Listen},
+    gateway::Gateway,
+    tls::{Live, Watch},
+};
 
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
 pub struct Server {
-    addresses: Vec<SocketAddr>,
+    addresses: Vec<Address>,
+    /// The files of Unix sockets.
+    files: Vec<SocketFile>,
     drain: watch::Sender<bool>,
     /// Closed once every worker thread has ended.
     ended: mpsc::Receiver<()>,
+    /// Dropped, it ends the watch over certificates.
+    _watched: std::sync::mpsc::Sender<()>,
 }
 
-/// An address that could not be listened on.
-#[derive(Debug)]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why not.
-    pub source: io::Error,
+/// A listener, ready to be given to the workers.
+struct Opened<'l> {
+    listen: &'l Listen,
+    socket: Socket,
+    tls: Option<Arc<Live>>,
 }
 
-impl fmt::Display for BindError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { address, source } = self;
-        write!(f, "can't listen on {address}: {source}")?;
-        if source.kind() == io::ErrorKind::AddrInUse {
-            f.write_str("; stop what listens there, or choose another address")?;
-        }
-        Ok(())
-    }
-}
-
-impl std::error::Error for BindError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        Some(&self.source)
-    }
+/// A listener on one worker.
+struct Place {
+    socket: Socket,
+    tls: Option<Arc<Live>>,
+    context: Context,
 }
 
 impl Server {
     /// Binds every address and starts the workers.
     ///
     /// # Errors
-    /// The first address that can't be listened on.
+    /// The first address that can't be listened on, be it for its certificates.
     pub fn start(
         gateway: Arc<Gateway>,
         listeners: &[Listen],
         workers: usize,
     ) -> Result<Self, BindError> {
-        let mut addresses = Vec::new();
-        let mut sockets = Vec::new();
+        let (mut addresses, mut files) = (Vec::new(), Vec::new());
+        let mut opened = Vec::new();
         for listen in listeners {
-            let address = listen.address.0;
-            let failed = |source| BindError { address, source };
-            let socket = bind(address).map_err(failed)?;
-            addresses.push(socket.local_addr().map_err(failed)?);
-            sockets.push((socket, listen));
+            let failed = |source| BindError { address: listen.address.clone(), source };
+            let tls = open_tls(listen).map_err(failed)?;
+            let Bound { socket, address, file } = bind::bind(listen).map_err(failed)?;
+            addresses.push(address);
+            files.extend(file);
+            opened.push(Opened { listen, socket, tls });
         }
+        let watched = watch_certificates(&opened);
         let (drain, draining) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
         for worker in 0..workers.max(1) {
-            let mut doors = Vec::new();
-            for (socket, listen) in &sockets {
-                let failed = |source| BindError { address: listen.address.0, source };
+            let mut places = Vec::new();
+            for Opened { listen, socket, tls } in &opened {
+                let failed = |source| BindError { address: listen.address.clone(), source };
                 let socket = socket.try_clone().map_err(failed)?;
                 let (gateway, listen) = (gateway.clone(), Listen::clone(listen));
-                doors.push((socket, Context { gateway, listen, worker }));
+                let context = Context { gateway, listen, worker };
+                places.push(Place { socket, tls: tls.clone(), context });
             }
-            spawn_worker(worker, doors, draining.clone(), running.clone())?;
+            let address = listeners.first().map(|listen| listen.address.clone());
+            spawn_worker(worker, places, draining.clone(), running.clone()).map_err(|source| {
+                BindError { address: address.unwrap_or(Address::Ip(([0; 4], 0).into())), source }
+            })?;
         }
-        Ok(Self { addresses, drain, ended })
+        Ok(Self { addresses, files, drain, ended, _watched: watched })
     }
 
-    /// The addresses that are listened on, ports filled in.
-    pub fn addresses(&self) -> &[SocketAddr] {
+    /// The addresses that are listened on, in the order of the listeners, ports filled in.
+    pub fn addresses(&self) -> &[Address] {
         &self.addresses
     }
 
     /// Takes no new connections, lets requests in flight finish, and returns whether all of them
     /// did within `patience`; what is left then is cut off.
     pub async fn drain(mut self, patience: Duration) -> bool {
+        // A successor may listen at the same path from now on.
+        self.files.clear();
         let _ = self.drain.send(true);
         tokio::time::timeout(patience, self.ended.recv()).await.is_ok()
     }
 }
 
-/// Listens with the backlog that a busy server wants; an address still in TIME_WAIT is no obstacle.
-fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let domain = socket2::Domain::for_address(address);
-    let socket = socket2::Socket::new(domain, socket2::Type::STREAM, None)?;
-    socket.set_reuse_address(true)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&address.into())?;
-    socket.listen(accept::BACKLOG)?;
-    Ok(socket.into())
+/// Reads the certificates. They have been checked with the configuration, but may have gone since.
+fn open_tls(listen: &Listen) -> io::Result<Option<Arc<Live>>> {
+    let live = listen.tls.as_ref().map(Live::load).transpose();
+    let live = live.map_err(|problems| {
+        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
+        io::Error::new(io::ErrorKind::InvalidData, problems.join("\n"))
+    });
+    Ok(live?.map(Arc::new))
+}
+
+/// Watches the certificates of all listeners on a thread of its own, so that slow disks hold no
+/// call up, for as long as the result lives.
+fn watch_certificates(opened: &[Opened<'_>]) -> std::sync::mpsc::Sender<()> {
+    let (watched, ended) = std::sync::mpsc::channel::<()>();
+    let of = |opened: &Opened<'_>| {
+        Some(Watch::new(opened.tls.clone()?, opened.listen.address.to_string()))
+    };
+    let mut watches: Vec<_> = opened.iter().filter_map(of).collect();
+    if watches.is_empty() {
+        return watched;
+    }
+    let watch = move || {
+        // Nothing is ever sent, so what comes first is the time or the end.
+        while ended.recv_timeout(Watch::INTERVAL) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
+        {
+            watches.iter_mut().for_each(Watch::look);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("certificates".into()).spawn(watch) {
+        tracing::warn!(%error, "certificates are not watched, so new ones need a restart");
+    }
+    watched
 }
 
 fn spawn_worker(
     worker: usize,
-    doors: Vec<(TcpListener, Context)>,
+    places: Vec<Place>,
     draining: watch::Receiver<bool>,
     running: mpsc::Sender<()>,
-) -> Result<(), BindError> {
-    let address = doors.first().map_or(([0; 4], 0).into(), |(_, door)| door.listen.address.0);
+) -> io::Result<()> {
     let run = move || {
-        if let Err(error) = run_worker(doors, draining) {
+        if let Err(error) = run_worker(places, draining) {
             tracing::error!(worker, %error, "worker can't run");
         }
         drop(running);
     };
-    let spawned = thread::Builder::new().name(format!("worker-{worker}")).spawn(run);
-    spawned.map(drop).map_err(|source| BindError { address, source })
+    thread::Builder::new().name(format!("worker-{worker}")).spawn(run).map(drop)
 }
 
 /// One worker's life: accept until the drain begins, then wait for its connections.
-fn run_worker(
-    doors: Vec<(TcpListener, Context)>,
-    draining: watch::Receiver<bool>,
-) -> io::Result<()> {
+fn run_worker(places: Vec<Place>, draining: watch::Receiver<bool>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
         // A connection holds a clone; all are gone when the channel closes.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
         let mut accepting = Vec::new();
-        for (socket, context) in doors {
-            let socket = tokio::net::TcpListener::from_std(socket)?;
-            let acceptor = Acceptor::new(context, draining.clone(), alive.clone());
+        for Place { socket, tls, context } in places {
+            let acceptor = Acceptor::new(context, tls, draining.clone(), alive.clone());
             accepting.push(tokio::spawn(acceptor.run(socket)));
         }
         drop(alive);
         for task in accepting {
-            let _ = task.await;
+            if let Ok(Err(error)) = task.await {
+                return Err(error);
+            }
         }
         all_gone.recv().await;
         Ok(())

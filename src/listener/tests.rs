@@ -52,7 +52,7 @@ struct Peer(TcpStream);
 
 impl Peer {
     fn of(server: &Server) -> Self {
-        Self::at(server.addresses()[0])
+        Self::at(server.addresses()[0].ip().unwrap())
     }
 
     fn at(address: SocketAddr) -> Self {
@@ -190,7 +190,7 @@ fn caller_that_asks_before_it_sends_is_not_asked_for_what_is_refused() {
 #[test]
 fn drain_closes_the_idle_and_lets_calls_finish() {
     let server = serve(|_| {});
-    let address = server.addresses()[0];
+    let address = server.addresses()[0].ip().unwrap();
     let mut idle = Peer::of(&server);
     idle.say(NOWHERE).hear();
     let mut busy = Peer::of(&server);

@@ -68,6 +68,8 @@ pub struct AccessRecord<'a> {
     pub request_id: &'a str,
     /// Who is at the other end of the connection.
     pub peer: Option<SocketAddr>,
+    /// Whom the client's certificate names.
+    pub client: Option<&'a str>,
     /// The stable word of the error that the call ended with, if it did.
     pub reason: Option<&'a str>,
 }
@@ -93,6 +95,7 @@ pub fn emit(record: &AccessRecord<'_>) {
         upstream_endpoint = journal.and_then(|j| j.endpoint.get()).map(|endpoint| &**endpoint),
         request_id = record.request_id,
         peer = record.peer.map(tracing::field::display),
+        client = record.client,
         reason = record.reason,
     );
 }
@@ -146,6 +149,7 @@ pub(super) mod tests {
             journal: Some(&journal),
             request_id: "abc",
             peer: Some(([127, 0, 0, 1], 40312).into()),
+            client: Some("spiffe://example.org/reader"),
             reason: Some("upstream_status"),
         });
     }
@@ -174,6 +178,7 @@ pub(super) mod tests {
                 "upstream_endpoint": "127.0.0.1:50051",
                 "request_id": "abc",
                 "peer": "127.0.0.1:40312",
+                "client": "spiffe://example.org/reader",
                 "reason": "upstream_status",
             })
         );

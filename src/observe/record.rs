@@ -18,9 +18,9 @@ use http_body::{Body, Frame, SizeHint};
 use super::{access, request_id};
 use crate::{
     error::{Code, Error},
-    exchange::{Exchange, Journal},
+    exchange::{Exchange, Identity, Journal},
     protocol::{
-        Call, Refusal, ResponseBody,
+        Call, Caller, Refusal, ResponseBody,
         body::{Streamed, StreamedBody},
     },
 };
@@ -32,6 +32,7 @@ pub struct Record {
     uri: Uri,
     version: Version,
     peer: Option<SocketAddr>,
+    identity: Option<Arc<Identity>>,
     request_id: HeaderValue,
     request_bytes: u64,
     protocol: &'static str,
@@ -46,14 +47,15 @@ pub struct Record {
 
 impl Record {
     /// The record of a request that has just come in; `None` while there is no access log.
-    pub fn begin<B: Body>(request: &Request<B>, peer: Option<SocketAddr>) -> Option<Box<Self>> {
+    pub fn begin<B: Body>(request: &Request<B>, caller: &Caller) -> Option<Box<Self>> {
         access::enabled().then(|| {
             Box::new(Self {
                 begun: Instant::now(),
                 http_method: request.method().clone(),
                 uri: request.uri().clone(),
                 version: request.version(),
-                peer,
+                peer: caller.peer,
+                identity: caller.identity.clone(),
                 request_id: request_id::take_or_make(request.headers()),
                 request_bytes: request.body().size_hint().lower(),
                 protocol: "",
@@ -188,6 +190,7 @@ impl Drop for Record {
             journal: Some(&self.journal),
             request_id: self.request_id.to_str().unwrap_or_default(),
             peer: self.peer,
+            client: self.identity.as_deref().map(Identity::name),
             reason: self.reason,
         });
     }

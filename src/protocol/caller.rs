@@ -1,8 +1,10 @@
 //! Who is on the other end of a downstream connection.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use http::HeaderValue;
+
+use crate::exchange::Identity;
 
 /// One downstream connection, as the doors and the log see it. Made once a connection, so that a
 /// call only copies references.
@@ -18,6 +20,8 @@ pub struct Caller {
     pub forwarded_for: Option<HeaderValue>,
     /// Whether the peer is a proxy whose own forwarding headers are believed.
     pub trusted: bool,
+    /// Whom the client's certificate names, verified; none without one.
+    pub identity: Option<Arc<Identity>>,
     /// What a request head may take, in bytes: path, query, header names and values.
     pub head_limit: usize,
 }
@@ -27,12 +31,26 @@ impl Caller {
     pub fn new(peer: Option<SocketAddr>, scheme: &'static str, worker: usize) -> Self {
         let forwarded_for =
             peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
-        Self { peer, scheme, worker, forwarded_for, trusted: false, head_limit: 64 << 10 }
+        Self {
+            peer,
+            scheme,
+            worker,
+            forwarded_for,
+            trusted: false,
+            identity: None,
+            head_limit: 64 << 10,
+        }
     }
 
     /// Sets another limit than 64 KiB for request heads.
     pub fn head_limit(mut self, bytes: usize) -> Self {
         self.head_limit = bytes;
+        self
+    }
+
+    /// Says whom the client's certificate names.
+    pub fn identity(mut self, identity: Option<Arc<Identity>>) -> Self {
+        self.identity = identity;
         self
     }
 

@@ -193,7 +193,7 @@ pub fn to_response(metadata: Metadata, headers: &mut HeaderMap) {
 }
 
 /// Whether response metadata concerns the hop between gateway and backend alone.
-fn is_upstream_only(name: &str) -> bool {
+pub fn is_upstream_only(name: &str) -> bool {
     name.starts_with("grpc-")
         || matches!(
             name,

@@ -10,9 +10,12 @@
 
 pub mod body;
 pub mod caller;
+pub mod connect;
 pub mod deadline;
+pub mod gathered;
 pub mod json;
 pub mod metadata;
+pub mod only;
 pub mod refusal;
 pub mod rest;
 pub mod rule;
@@ -124,4 +127,4 @@ pub struct Compiled {
 }
 
 /// Every protocol, in the order in which a request is offered to them; the last knows everything.
-pub static PROTOCOLS: &[Entry] = &[rest::ENTRY];
+pub static PROTOCOLS: &[Entry] = &[connect::ENTRY, rest::ENTRY];

@@ -7,7 +7,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
@@ -16,6 +16,8 @@ use http::{HeaderMap, header::EXPECT};
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
+
+use crate::error::Error;
 
 /// How long the caller may go on sending what nobody wants.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -35,6 +37,27 @@ impl Upload {
         let waits = body.is_some() && headers.contains_key(EXPECT);
         Self { body, waits }
     }
+
+    /// The next piece of the body; trailers are passed over.
+    ///
+    /// # Errors
+    /// INVALID_ARGUMENT: the body breaks off.
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+        loop {
+            return Poll::Ready(match ready!(Pin::new(&mut *self).poll_frame(cx)) {
+                None => None,
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => Some(Ok(data)),
+                    Err(_) => continue,
+                },
+                Some(Err(error)) => Some(Err(broken(error))),
+            });
+        }
+    }
+}
+
+fn broken(error: hyper::Error) -> Error {
+    Error::invalid("broken_body", "the request's body broke off before its end").with_source(error)
 }
 
 impl Body for Upload {

@@ -1,7 +1,7 @@
 //! Gathers sources and makes them one [`Schema`], or says all that is wrong with them.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     fmt, fs, mem,
     path::{Path, PathBuf},
 };
@@ -9,7 +9,7 @@ use std::{
 use super::{
     Schema, annotation, imports, merge,
     method::{Body, HttpMethod, HttpRule, Method},
-    methods,
+    methods, original,
     overlay::{self, Overlay},
     pool, protos,
     source::{self, Loaded, Origin},
@@ -22,13 +22,16 @@ pub struct SchemaBuilder {
     loaded: Vec<Loaded>,
     folders: Vec<PathBuf>,
     rules: Vec<(String, Overlay)>,
-    auto_map: Option<Box<AutoMap>>,
+    auto_map: Option<Box<Accepts>>,
+    expose: Option<Box<Accepts>>,
+    own: Vec<Loaded>,
     problems: Vec<Problem>,
     /// Kept apart: they don't stand in the way of checking selectors.
     rule_problems: Vec<Problem>,
 }
 
-type AutoMap = dyn Fn(&str) -> bool + Send;
+/// Whether something holds for the method of this full name.
+type Accepts = dyn Fn(&str) -> bool + Send;
 
 impl SchemaBuilder {
     /// Adds a `google.protobuf.FileDescriptorSet` or a buf image, in binary. `origin` names it in
@@ -99,6 +102,22 @@ impl SchemaBuilder {
         self
     }
 
+    /// Keeps only the methods whose full name (`a.b.Service.Method`) the predicate accepts; for
+    /// callers there are no others.
+    #[must_use]
+    pub fn expose(mut self, accepts: impl Fn(&str) -> bool + Send + 'static) -> Self {
+        self.expose = Some(Box::new(accepts));
+        self
+    }
+
+    /// Adds a descriptor set of services that the gateway answers itself. Where a source other
+    /// than reflection declares a service of the same name, that one is meant.
+    #[must_use]
+    pub fn add_own(mut self, bytes: &[u8]) -> Self {
+        self.own.extend(source::read_set(&Origin::Own, bytes, &mut self.problems));
+        self
+    }
+
     /// Makes the schema and tells all problems, errors and warnings; no schema if there are errors.
     pub fn build(mut self) -> (Option<Schema>, Vec<Problem>) {
         let mut rule_problems = mem::take(&mut self.rule_problems);
@@ -112,19 +131,21 @@ impl SchemaBuilder {
         self,
         rule_problems: &mut Vec<Problem>,
     ) -> (Option<Schema>, Vec<Problem>) {
-        let Self { mut loaded, folders, rules, auto_map, mut problems, .. } = self;
+        let Self { mut loaded, folders, rules, auto_map, expose, own, mut problems, .. } = self;
         let bundled = source::bundled();
         if !folders.is_empty() {
             let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
             loaded.extend(protos::compile(&folders, &importable, &mut problems));
         }
 
+        let own = add_own(&mut loaded, own);
         let mut files = merge::merge(loaded, &mut problems);
         imports::add_bundled(&mut files, bundled);
         imports::check_missing(&files, &mut problems);
         imports::check_duplicates(&files, &mut problems);
         let sources = methods::Sources::of(&files);
         let mut files = imports::order(files, &mut problems);
+        let original = original::pack(&files);
         imports::flatten(&mut files);
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
@@ -133,14 +154,15 @@ impl SchemaBuilder {
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let mut found = methods::find(&pool, &sources, services, &mut problems);
+        let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
+        let mut found = methods::find(&pool, &sources, services, &own, is_exposed, &mut problems);
         lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {
             map_automatically(&mut found, &*accepts);
         }
         methods::warn_of_stripped_options(&found, &mut problems);
         methods::warn_of_nothing(&found, &sources, &mut problems);
-        (Some(Schema::new(pool, features, found)), problems)
+        (Some(Schema::new(pool, features, found, original)), problems)
     }
 }
 
@@ -192,8 +214,33 @@ fn lay_over(
     }
 }
 
-fn map_automatically(services: &mut [methods::Found], accepts: &AutoMap) {
-    for method in services.iter_mut().flat_map(|service| &mut service.methods) {
+/// Adds the gateway's own files, but for those whose services a source has already; gives the
+/// names of the services that the gateway answers.
+fn add_own(loaded: &mut Vec<Loaded>, own: Vec<Loaded>) -> HashSet<String> {
+    let mut names = HashSet::new();
+    for file in own {
+        let services = source::services(&file.file);
+        let declares = |one: &&Loaded| {
+            let theirs = source::services(&one.file);
+            services.iter().any(|name| theirs.contains(name))
+        };
+        let declaring = loaded.iter().filter(declares);
+        let (reflected, wished): (Vec<_>, Vec<_>) =
+            declaring.partition(|one| matches!(one.origin, Origin::Reflection(_)));
+        if !wished.is_empty() {
+            continue;
+        }
+        names.extend(services);
+        if reflected.is_empty() {
+            loaded.push(file);
+        }
+    }
+    names
+}
+
+fn map_automatically(services: &mut [methods::Found], accepts: &Accepts) {
+    let theirs = services.iter_mut().filter(|service| !service.own);
+    for method in theirs.flat_map(|service| &mut service.methods) {
         if method.rules.is_empty() && accepts(&method.full_name) {
             method.rules.push(HttpRule {
                 method: HttpMethod::One(http::Method::POST),

@@ -34,45 +34,63 @@ impl Sources {
 pub(super) struct Found {
     pub(super) full_name: String,
     pub(super) origin: Origin,
+    /// Whether the gateway answers it itself.
+    pub(super) own: bool,
     pub(super) methods: Vec<Method>,
 }
 
-/// The services of the sources, sorted by file and then as they stand there.
+/// The services of the sources, sorted by file and then as they stand there, as far as callers
+/// may know of them.
 pub(super) fn find(
     pool: &DescriptorPool,
     sources: &Sources,
     mut declared: HashMap<String, Declared>,
+    own: &HashSet<String>,
+    is_exposed: impl Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
 ) -> Vec<Found> {
     let mut found = Vec::new();
     let mut index = 0;
     for (name, origin) in &sources.files {
-        let Some(Declared { package, own }) = declared.remove(name) else { continue };
+        let Some(Declared { package, own: all }) = declared.remove(name) else { continue };
         let file = Place { name: name.as_str().into(), origin };
-        for service in own.into_iter().filter(|_| *origin != Origin::Bundled) {
+        for service in all.into_iter().filter(|_| *origin != Origin::Bundled) {
             let full_name: Arc<str> = join(&package, &service.name).into();
-            if !is_offered(&full_name, origin) {
+            if !is_offered(&full_name, origin, own) {
                 continue;
             }
+            let is_bare = service.method.is_empty();
             let mut methods = Vec::with_capacity(service.method.len());
             for method in service.method {
+                if !is_exposed(&join(&full_name, &method.name)) {
+                    continue;
+                }
                 let Some(types) = types(pool, &full_name, &method) else { continue };
                 let method = file.read(&full_name, method, types, index, problems);
                 index += usize::from(method.is_some());
                 methods.extend(method);
             }
-            let full_name = full_name.to_string();
-            found.push(Found { full_name, origin: origin.clone(), methods });
+            if methods.is_empty() && !is_bare {
+                continue;
+            }
+            let (full_name, own) = (full_name.to_string(), own.contains(&*full_name));
+            found.push(Found { full_name, origin: origin.clone(), own, methods });
         }
     }
     found
 }
 
-/// A server's own reflection and health services are not what it is there for.
-fn is_offered(service: &str, origin: &Origin) -> bool {
-    let own = ["grpc.reflection.", "grpc.health."];
-    !matches!(origin, Origin::Reflection(_))
-        || !own.iter().any(|package| service.starts_with(package))
+/// A backend's reflection and health services tell of that backend alone; a caller of the gateway
+/// gets the gateway's own in their place.
+fn is_offered(service: &str, origin: &Origin, own: &HashSet<String>) -> bool {
+    let private = ["grpc.reflection.", "grpc.health."];
+    match origin {
+        Origin::Reflection(_) => {
+            let is_private = private.iter().any(|package| service.starts_with(package));
+            !is_private || own.contains(service)
+        }
+        _ => true,
+    }
 }
 
 /// What a method takes and gives. The pool knows the method itself where it had to resolve names.
@@ -145,10 +163,10 @@ pub(super) fn warn_of_stripped_options(services: &[Found], problems: &mut Vec<Pr
     let mut seen = HashSet::new();
     for Found { origin, .. } in services {
         let Origin::Reflection(name) = origin else { continue };
-        let same = || services.iter().filter(|service| service.origin == *origin);
+        let same = || services.iter().filter(|one| one.origin == *origin && !one.own);
         let bare =
             same().flat_map(|service| &service.methods).all(|method| method.rules.is_empty());
-        if bare && seen.insert(name) {
+        if bare && same().count() > 0 && seen.insert(name) {
             let message = format!(
                 "{} services came without a single HTTP rule, so none has a REST route; \
                  some servers strip the options when they answer reflection",
@@ -163,8 +181,9 @@ pub(super) fn warn_of_stripped_options(services: &[Found], problems: &mut Vec<Pr
 
 /// Sources without a service leave nothing to serve, which nobody means.
 pub(super) fn warn_of_nothing(services: &[Found], sources: &Sources, problems: &mut Vec<Problem>) {
-    let given = sources.files.iter().any(|(_, origin)| *origin != Origin::Bundled);
-    if given && services.is_empty() {
+    let is_given = |origin: &Origin| !matches!(origin, Origin::Bundled | Origin::Own);
+    let given = sources.files.iter().any(|(_, origin)| is_given(origin));
+    if given && services.iter().all(|service| service.own) {
         let mend = "add the descriptors of the files that declare your services";
         problems.push(Problem::warning("schema", "no source declares a service").mend(mend));
     }

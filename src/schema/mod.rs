@@ -20,6 +20,7 @@ mod imports;
 mod merge;
 mod method;
 mod methods;
+mod original;
 mod overlay;
 mod pool;
 mod protos;
@@ -29,8 +30,12 @@ mod visit;
 
 use std::{fmt, hash::BuildHasher, sync::Arc};
 
+use bytes::Bytes;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use prost_reflect::DescriptorPool;
+
+use self::original::Original;
+use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
@@ -43,10 +48,12 @@ pub struct Schema {
     pool: DescriptorPool,
     features: Features,
     services: Vec<Service>,
+    own: Vec<Service>,
     methods: Vec<Arc<Method>>,
     /// Places in `methods`, found by the path that stands there.
     by_path: HashTable<u32>,
     hasher: DefaultHashBuilder,
+    original: Original,
 }
 
 /// A service and its methods, in the order of its file.
@@ -66,15 +73,21 @@ impl Schema {
         SchemaBuilder::default()
     }
 
-    fn new(pool: DescriptorPool, features: Features, found: Vec<methods::Found>) -> Self {
+    fn new(
+        pool: DescriptorPool,
+        features: Features,
+        found: Vec<methods::Found>,
+        original: Original,
+    ) -> Self {
         let count = found.iter().map(|service| service.methods.len()).sum();
         let mut methods = Vec::with_capacity(count);
-        let mut services = Vec::with_capacity(found.len());
+        let (mut services, mut own) = (Vec::new(), Vec::new());
         for service in found {
             let start = methods.len();
             methods.extend(service.methods.into_iter().map(Arc::new));
             let (full_name, origin) = (service.full_name, service.origin.to_string());
-            services.push(Service { full_name, origin, methods: methods[start..].to_vec() });
+            let kind = if service.own { &mut own } else { &mut services };
+            kind.push(Service { full_name, origin, methods: methods[start..].to_vec() });
         }
         let hasher = DefaultHashBuilder::default();
         let hash = |method: &Arc<Method>| hasher.hash_one(method.path.as_str());
@@ -82,7 +95,7 @@ impl Schema {
         for (method, place) in methods.iter().zip(0..) {
             by_path.insert_unique(hash(method), place, |at| hash(&methods[*at as usize]));
         }
-        Self { pool, features, services, methods, by_path, hasher }
+        Self { pool, features, services, own, methods, by_path, hasher, original }
     }
 
     /// Every type of every source, and the bundled ones.
@@ -100,7 +113,21 @@ impl Schema {
         &self.services
     }
 
-    /// All methods; [`Method::index`] is the position.
+    /// The services that the gateway answers itself.
+    pub fn own_services(&self) -> &[Service] {
+        &self.own
+    }
+
+    /// Every file as its source gave it, as a `google.protobuf.FileDescriptorSet` in binary, a
+    /// file behind those that it imports.
+    ///
+    /// # Errors
+    /// A lack of memory.
+    pub fn descriptor_set(&self) -> Result<Bytes, Error> {
+        self.original.unpack()
+    }
+
+    /// All methods, the gateway's own too; [`Method::index`] is the position.
     pub fn methods(&self) -> &[Arc<Method>] {
         &self.methods
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use prost::Message;
 use protox::file::{FileResolver, GoogleFileResolver};
 
-use super::descriptor::{File, FileSet};
+use super::descriptor::{File, FileSet, join};
 use crate::problem::Problem;
 
 /// Who brought a file.
@@ -13,6 +13,8 @@ use crate::problem::Problem;
 pub(super) enum Origin {
     /// The program itself.
     Bundled,
+    /// The program itself, for services that it answers.
+    Own,
     /// A descriptor set or buf image, by the name that the configuration gives it.
     Set(String),
     /// A folder of `.proto` sources.
@@ -26,7 +28,7 @@ impl Origin {
     pub(super) fn error(&self, path: &str, message: impl Into<String>) -> Problem {
         match self {
             Origin::Set(name) | Origin::Protos(name) => Problem::error(path, message).in_file(name),
-            Origin::Bundled => Problem::error(path, message),
+            Origin::Bundled | Origin::Own => Problem::error(path, message),
             Origin::Reflection(_) if path.is_empty() => Problem::error(self.to_string(), message),
             Origin::Reflection(_) => Problem::error(format!("{self}: {path}"), message),
         }
@@ -37,6 +39,7 @@ impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Origin::Bundled => f.write_str("the bundled files"),
+            Origin::Own => f.write_str("the gateway itself"),
             Origin::Set(name) | Origin::Protos(name) => f.write_str(name),
             Origin::Reflection(name) => write!(f, "reflection of {name}"),
         }
@@ -48,6 +51,11 @@ impl fmt::Display for Origin {
 pub(super) struct Loaded {
     pub(super) file: File,
     pub(super) origin: Origin,
+}
+
+/// The full names of the services that a file declares.
+pub(super) fn services(file: &File) -> Vec<String> {
+    file.service.iter().map(|service| join(&file.package, &service.name)).collect()
 }
 
 /// Decodes a descriptor set; what can't be read is a problem.

@@ -73,6 +73,10 @@ impl Stop {
         Self(Box::new(Reason { message, offset, too_large: true }))
     }
 
+    pub(super) fn offset(&self) -> usize {
+        self.0.offset
+    }
+
     pub(super) fn is_too_large(&self) -> bool {
         self.0.too_large
     }

@@ -101,6 +101,11 @@ impl Shape {
     pub(super) fn is_special(self) -> bool {
         !matches!(self, Shape::Plain | Shape::MessageSet)
     }
+
+    /// Whether its JSON is an object or an array of its own, which counts as a level of nesting.
+    pub(super) fn is_level(self) -> bool {
+        matches!(self, Shape::Plain | Shape::MessageSet | Shape::Struct | Shape::ListValue)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -15,6 +15,7 @@ mod cluster;
 mod connection;
 mod endpoint;
 mod fault;
+pub mod own;
 mod pump;
 pub mod reflection;
 mod reply;
@@ -24,6 +25,7 @@ mod status;
 mod tls;
 
 pub use cluster::Cluster;
+pub use own::Own;
 pub use settings::{Keepalive, Settings, Tls};
 
 #[cfg(test)]

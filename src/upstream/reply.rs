@@ -71,8 +71,9 @@ pub(super) async fn receive(
     let frames = FrameReader::new(limit);
     let mut incoming = Incoming { metadata, stream, frames, unreleased: 0, pump, journal, slot };
     if streaming {
+        let metadata = std::mem::take(&mut incoming.metadata);
         let peeked = poll_fn(|cx| Poll::Ready(incoming.poll_item(cx))).await;
-        return Ok(many(incoming, peeked)?);
+        return Ok(many(metadata, incoming, peeked)?);
     }
     let (message, trailers) = only_message(&mut incoming).await?;
     let messages = Messages::one_with_trailers(message, trailers);
@@ -103,19 +104,23 @@ async fn only_message(incoming: &mut Incoming) -> Result<(Bytes, Metadata), Erro
 }
 
 /// Any number of messages. An end that is here already is told at once, so that an early error
-/// is one; but a head without messages is not held back until the first one comes.
-fn many(mut incoming: Incoming, peeked: Poll<Result<Item, Error>>) -> Result<Reply, Error> {
-    let metadata = std::mem::take(&mut incoming.metadata);
+/// is one; but a head without messages is not held back until the first one comes, and metadata in
+/// a head of their own stay apart from those of the error behind them.
+fn many(
+    metadata: Metadata,
+    incoming: Incoming,
+    peeked: Poll<Result<Item, Error>>,
+) -> Result<Reply, Error> {
     let mut stream = ReplyStream { incoming: None, peeked: None, trailers: Metadata::new() };
     match peeked {
         Poll::Pending => stream.incoming = Some(incoming),
-        Poll::Ready(item) => match item? {
-            Item::Message(message) => {
-                stream.peeked = Some(message);
-                stream.incoming = Some(incoming);
-            }
-            Item::End(trailers) => stream.trailers = trailers,
-        },
+        Poll::Ready(Ok(Item::Message(message))) => {
+            stream.peeked = Some(Ok(message));
+            stream.incoming = Some(incoming);
+        }
+        Poll::Ready(Ok(Item::End(trailers))) => stream.trailers = trailers,
+        Poll::Ready(Err(error)) if metadata.is_empty() => return Err(error),
+        Poll::Ready(Err(error)) => stream.peeked = Some(Err(error)),
     }
     Ok(Reply { metadata, messages: Messages::stream(stream) })
 }
@@ -233,7 +238,7 @@ impl Incoming {
 struct ReplyStream {
     /// Gone when the call is over, which frees its place.
     incoming: Option<Incoming>,
-    peeked: Option<Bytes>,
+    peeked: Option<Result<Bytes, Error>>,
     trailers: Metadata,
 }
 
@@ -242,8 +247,8 @@ impl MessageStream for ReplyStream {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>> {
-        if let Some(message) = self.peeked.take() {
-            return Poll::Ready(Some(Ok(message)));
+        if let Some(peeked) = self.peeked.take() {
+            return Poll::Ready(Some(peeked));
         }
         let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
         let ended = match ready!(incoming.poll_item(cx)) {

@@ -92,8 +92,13 @@ async fn start_reference() -> Outcome<(Child, u32)> {
     let mut command = Command::new(env::var("GRPCSERVER")?);
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn()?;
-    let request =
-        ServerCompatRequest { protocol: GRPC, http_version: HTTP_2, ..Default::default() };
+    let request = ServerCompatRequest {
+        protocol: GRPC,
+        http_version: HTTP_2,
+        // None is not taken for no limit.
+        message_receive_limit: 64 << 20,
+        ..Default::default()
+    };
     let (mut input, output) = (child.stdin.take(), child.stdout.take());
     let input = input.as_mut().ok_or("no stdin")?;
     write(input, &request).await?;
@@ -145,6 +150,8 @@ fn configuration(
     write!(text, "schema:\n  - protos: {protos}\n")?;
     write!(text, "upstreams:\n  reference: {{ endpoints: [\"http://127.0.0.1:{backend}\"] }}\n")?;
     text += "services:\n  \"connectrpc.conformance.v1.*\":\n    upstream: reference\n";
+    // The backend tells which deadline it was given, and there is to be none but the caller's.
+    text += "    timeout: none\n";
     if request.message_receive_limit > 0 {
         writeln!(text, "    max_request_message: {}", request.message_receive_limit)?;
     }

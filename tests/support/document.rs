@@ -46,6 +46,16 @@ fn blocks_of(text: &str) -> Vec<Block> {
 /// Runs a command with the gateway's address in place of 127.0.0.1:8080; gives what it printed.
 /// A command that may go on for ever is ended after `seconds`.
 pub(crate) async fn run_shell(command: &str, gateway: SocketAddr, seconds: Option<u32>) -> String {
+    run_shell_in(Path::new("."), command, gateway, seconds).await
+}
+
+/// The same, in a folder.
+pub(crate) async fn run_shell_in(
+    folder: &Path,
+    command: &str,
+    gateway: SocketAddr,
+    seconds: Option<u32>,
+) -> String {
     let command = command.replace("127.0.0.1:8080", &gateway.to_string());
     // Errors are part of what is shown, so curl must not be silent about its own.
     let quiet = command.replace("curl ", "curl --silent --show-error ");
@@ -53,7 +63,7 @@ pub(crate) async fn run_shell(command: &str, gateway: SocketAddr, seconds: Optio
         Some(seconds) => quiet.replace("curl ", &format!("curl --max-time {seconds} ")),
         None => quiet,
     };
-    let output = Command::new("bash").args(["-e", "-c", &limited]).output();
+    let output = Command::new("bash").args(["-e", "-c", &limited]).current_dir(folder).output();
     let output = within("the command's end", output).await.unwrap();
     let ended = output.status.success() || (seconds.is_some() && output.status.code() == Some(28));
     assert!(ended, "{command}\n{}", String::from_utf8_lossy(&output.stderr));

@@ -18,13 +18,18 @@ use tokio::{
 
 use super::within;
 
-/// What the program writes before the address that it listens on.
-const LISTENING: &str = "listening on http://";
+/// What the program writes before each address that it listens on.
+const LISTENING: &str = "listening on ";
+
+/// What it writes behind all of them.
+const SERVING: &str = "serving ";
 
 /// A running gateway.
 pub(crate) struct Gateway {
-    /// Where it listens.
+    /// Where it listens first; port 0 of nowhere if that is no port.
     pub(crate) address: SocketAddr,
+    /// Everything that it listens on, as it says: `http://127.0.0.1:8080`, `unix:/run/a.sock`.
+    pub(crate) urls: Vec<String>,
     child: Child,
     log: Arc<Mutex<String>>,
     printed: Arc<Mutex<String>>,
@@ -51,15 +56,26 @@ impl Gateway {
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
-        let (sender, mut addresses) = mpsc::unbounded_channel();
+        let (sender, mut serving) = mpsc::unbounded_channel();
         let (log, _) = gather(child.stderr.take().unwrap().into_owned_fd().unwrap(), Some(sender));
         let (printed, reading) =
             gather(child.stdout.take().unwrap().into_owned_fd().unwrap(), None);
-        let Some(address) = within("the gateway's start", addresses.recv()).await else {
+        if within("the gateway's start", serving.recv()).await.is_none() {
             let log = log.lock().unwrap();
-            panic!("`transom {}` did not say `{LISTENING}…`:\n{log}", arguments.join(" "));
+            panic!("`transom {}` did not say `{SERVING}…`:\n{log}", arguments.join(" "));
+        }
+        let urls: Vec<String> = {
+            let log = log.lock().unwrap();
+            let urls = log.lines().filter_map(|line| line.strip_prefix(LISTENING));
+            urls.map(str::to_owned).collect()
         };
-        Self { address, child, log, printed, reading: Some(reading) }
+        let address = address_of(&urls[0]).unwrap_or(([0; 4], 0).into());
+        Self { address, urls, child, log, printed, reading: Some(reading) }
+    }
+
+    /// Where one of its listeners listens.
+    pub(crate) fn listener(&self, index: usize) -> SocketAddr {
+        address_of(&self.urls[index]).unwrap()
     }
 
     /// What it wrote to standard error so far.
@@ -106,6 +122,11 @@ impl Gateway {
     }
 }
 
+/// The address in a URL.
+fn address_of(url: &str) -> Option<SocketAddr> {
+    url.split_once("://")?.1.parse().ok()
+}
+
 impl Drop for Gateway {
     fn drop(&mut self) {
         if thread::panicking() {
@@ -131,10 +152,11 @@ fn command(arguments: &[&str]) -> Command {
     command
 }
 
-/// Reads an output on a thread of its own, so that the child never waits for the test.
+/// Reads an output on a thread of its own, so that the child never waits for the test; says when
+/// it serves.
 fn gather(
     output: OwnedFd,
-    addresses: Option<mpsc::UnboundedSender<SocketAddr>>,
+    serving: Option<mpsc::UnboundedSender<()>>,
 ) -> (Arc<Mutex<String>>, thread::JoinHandle<()>) {
     let text = Arc::new(Mutex::new(String::new()));
     let shared = text.clone();
@@ -143,12 +165,9 @@ fn gather(
             let mut shared = shared.lock().unwrap();
             shared.push_str(&line);
             shared.push('\n');
-            if let (Some(addresses), Some((_, rest))) = (&addresses, line.split_once(LISTENING)) {
-                let end = rest.find(|c: char| c.is_whitespace() || c == '/' || c == ',');
-                if let Ok(address) = rest[..end.unwrap_or(rest.len())].parse() {
-                    // Nobody waits for the second of two listeners.
-                    let _ = addresses.send(address);
-                }
+            if let Some(serving) = serving.as_ref().filter(|_| line.starts_with(SERVING)) {
+                // Nobody waits for it twice.
+                let _ = serving.send(());
             }
         }
     });

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
     net::TcpStream,
 };
 
@@ -24,9 +24,16 @@ pub(crate) async fn request(
     connection.response_to(method).await
 }
 
+/// Whatever carries a connection.
+pub(crate) trait Carrier: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Carrier for T {}
+
 /// A connection.
 pub(crate) struct Connection {
-    stream: TcpStream,
+    stream: Box<dyn Carrier>,
+    /// What requests say in `host`.
+    host: String,
     /// What has been read and not been used.
     buffer: Vec<u8>,
 }
@@ -50,7 +57,12 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
-        Self { stream, buffer: Vec::new() }
+        Self::over(stream, &address.to_string())
+    }
+
+    /// A connection over TLS, a Unix socket, or whatever else.
+    pub(crate) fn over(stream: impl Carrier + 'static, host: &str) -> Self {
+        Self { stream: Box::new(stream), host: host.to_owned(), buffer: Vec::new() }
     }
 
     /// Sends these bytes.
@@ -92,8 +104,7 @@ impl Connection {
     }
 
     fn head(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> String {
-        let address = self.stream.peer_addr().unwrap();
-        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {address}\r\n");
+        let mut head = format!("{method} {path} HTTP/1.1\r\nhost: {}\r\n", self.host);
         for (name, value) in headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -199,6 +210,12 @@ impl Connection {
             text.push_str(std::str::from_utf8(&chunk).unwrap());
         }
         text
+    }
+
+    /// Whether anything has come that nobody has read yet; waits for nothing.
+    pub(crate) fn has_answer(&mut self) -> bool {
+        use futures_util::FutureExt;
+        !self.buffer.is_empty() || self.read_more().now_or_never().is_some()
     }
 
     /// Whether the other side has closed the connection; waits for it, and for nothing else.

@@ -8,7 +8,7 @@ use h2::{RecvStream, SendStream, client};
 use http::{HeaderMap, Request};
 use tokio::net::TcpStream;
 
-use super::{Response, within};
+use super::{Response, http1::Carrier, within};
 
 /// A connection.
 pub(crate) struct Connection {
@@ -28,6 +28,11 @@ impl Connection {
     pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = within("a connection", TcpStream::connect(address)).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::over(stream, address).await
+    }
+
+    /// A connection over TLS, or whatever else.
+    pub(crate) async fn over(stream: impl Carrier + 'static, address: SocketAddr) -> Self {
         let (sender, connection) = within("HTTP/2", client::handshake(stream)).await.unwrap();
         let ended = tokio::spawn(connection);
         Self { sender, address, ended }

@@ -13,7 +13,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("problem", 0, &[]),
     ("coding", 1, &["error"]),
     ("frame", 1, &[]),
-    ("schema", 1, &["error", "problem"]),
+    ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
     ("route", 1, &["error", "problem", "schema", "exchange"]),
@@ -22,6 +22,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("protocol", 2, WAIST),
     ("stage", 2, WAIST),
     ("upstream", 2, WAIST),
+    // What listeners show and ask for; the configuration checks it, the listener uses it.
+    ("tls", 2, &["error", "problem", "exchange"]),
     // Sees requests from outside, as the gateway walks them.
     ("observe", 2, &["error", "problem", "schema", "exchange", "protocol"]),
     ("config", 3, &[]),
@@ -41,7 +43,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/upstream"]),
+    ("rustls", &["src/listener", "src/tls", "src/upstream"]),
 ];
 
 /// Files that may name a confined package all the same, and why. This list should shrink.

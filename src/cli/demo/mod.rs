@@ -28,7 +28,7 @@ const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 #[derive(Debug, Args)]
 #[command(after_help = EXAMPLES)]
 pub(super) struct Demo {
-    /// Where to listen; 127.0.0.1:8080, or any free port if that is taken.
+    /// Where to listen (`unix:PATH` is a Unix socket); 127.0.0.1:8080, or any free port if that is taken.
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<String>,
 }
@@ -46,7 +46,7 @@ impl Demo {
         if self.listen.is_none() && is_taken(DEFAULT_LISTEN) {
             let message = format!("{DEFAULT_LISTEN} is taken; a free port is used instead\n");
             write(err, &message, DONE);
-            loaded.file.listen = vec![Listen::at(Address(([127, 0, 0, 1], 0).into()))];
+            loaded.file.listen = vec![Listen::at(Address::Ip(([127, 0, 0, 1], 0).into()))];
         }
         let prepared = match prepare_or_report(loaded, err) {
             Ok(prepared) => prepared,
@@ -56,7 +56,7 @@ impl Demo {
         let outcome = serve::start(prepared, |addresses| {
             write(err, &summary.text(addresses), DONE);
             if let Some(address) = addresses.first() {
-                write(out, &examples(*address), DONE);
+                write(out, &examples(address), DONE);
             }
         });
         match outcome {
@@ -100,8 +100,21 @@ fn configuration(backend: SocketAddr, listen: &str) -> Loaded {
 }
 
 /// Lines to paste into a shell.
-fn examples(address: SocketAddr) -> String {
-    let base = format!("http://{address}");
+fn examples(address: &Address) -> String {
+    let base = match address {
+        Address::Ip(address) => format!("http://{address}"),
+        Address::Unix(_) => "http://localhost".to_owned(),
+    };
+    let text = lines(&base);
+    match address {
+        Address::Ip(_) => text,
+        Address::Unix(path) => {
+            text.replace("\ncurl ", &format!("\ncurl --unix-socket {} ", path.display()))
+        }
+    }
+}
+
+fn lines(base: &str) -> String {
     format!(
         r#"
 # A book, and all books of a shelf

@@ -71,8 +71,9 @@ impl Peer {
         let context = Context { gateway, listen, worker: 0 };
         let (stream, theirs) = duplex(64 << 10);
         let (drain, draining) = watch::channel(false);
-        let caller = context.caller(None, "http");
-        let served = tokio::spawn(async move { serve(theirs, caller, &context, draining).await });
+        let caller = Caller::new(None, "http", 0);
+        let served =
+            tokio::spawn(async move { serve(theirs, caller, None, &context, draining).await });
         Self { stream, drain, served }
     }
 

@@ -23,7 +23,9 @@ use crate::{
     exchange::Exchange,
     protocol::{
         Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody, Upload,
-        deadline, metadata,
+        deadline,
+        gathered::over_limit,
+        metadata,
         rule::{self, Rules},
     },
     route::{self, Captures, Found},
@@ -168,7 +170,7 @@ fn check_content(binding: &Binding, head: &Parts, body: &Upload) -> Result<Conte
     }
     let limit = binding.limits.request_message;
     if !binding.rule.method.client_streaming && body.size_hint().lower() > limit as u64 {
-        return Err(fault::over_limit(limit));
+        return Err(over_limit(limit));
     }
     Ok(content)
 }

@@ -67,11 +67,3 @@ pub(super) fn check_no_body(body: &[u8]) -> Result<(), Error> {
         )),
     }
 }
-
-pub(super) fn over_limit(limit: usize) -> Error {
-    Error::too_large(format!("the request's body is larger than {limit} bytes"))
-}
-
-pub(super) fn broken_body(error: hyper::Error) -> Error {
-    Error::invalid("broken_body", "the request's body broke off before its end").with_source(error)
-}

@@ -15,7 +15,7 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body as _;
 
 use super::{
@@ -26,7 +26,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{MessageStream, Messages},
-    protocol::Upload,
+    protocol::{Upload, gathered::Gathered},
     transcode::{Elements, Framing},
 };
 
@@ -53,7 +53,7 @@ pub(super) fn messages(
             source,
             content,
             content_type,
-            gathered: Gathered::Nothing,
+            gathered: Some(Gathered::Nothing),
         });
     }
     match binding.request {
@@ -61,7 +61,7 @@ pub(super) fn messages(
             source,
             content,
             content_type: Bytes::new(),
-            gathered: Gathered::Nothing,
+            gathered: Some(Gathered::Nothing),
         }),
         RequestShape::RawWhole | RequestShape::RawField(_) => Messages::stream(Pieces {
             source,
@@ -91,21 +91,13 @@ struct Source {
 }
 
 impl Source {
-    /// The next piece of the body; trailers are of no use to REST.
+    /// The next piece of the body.
     fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        loop {
-            return Poll::Ready(match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
-                None => None,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => {
-                        self.read += data.len() as u64;
-                        Some(Ok(data))
-                    }
-                    Err(_) => continue,
-                },
-                Some(Err(error)) => Some(Err(fault::broken_body(error))),
-            });
+        let polled = self.body.poll_data(cx);
+        if let Poll::Ready(Some(Ok(data))) = &polled {
+            self.read += data.len() as u64;
         }
+        polled
     }
 }
 
@@ -126,44 +118,8 @@ struct Whole {
     source: Source,
     content: Content,
     content_type: Bytes,
-    gathered: Gathered,
-}
-
-/// The body so far. Most come in one piece, which is then read where it lies.
-enum Gathered {
-    Nothing,
-    Piece(Bytes),
-    Pieces(BytesMut),
-    Taken,
-}
-
-impl Gathered {
-    fn as_slice(&self) -> &[u8] {
-        match self {
-            Self::Nothing | Self::Taken => &[],
-            Self::Piece(piece) => piece,
-            Self::Pieces(pieces) => pieces,
-        }
-    }
-
-    fn push(&mut self, data: Bytes, expected: u64, limit: usize) -> Result<(), Error> {
-        let length = self.as_slice().len();
-        if data.len() > limit - length {
-            return Err(fault::over_limit(limit));
-        }
-        match self {
-            Self::Nothing | Self::Taken => *self = Self::Piece(data),
-            Self::Piece(first) => {
-                let expected = (expected as usize).clamp(length + data.len(), limit);
-                let mut pieces = BytesMut::with_capacity(expected);
-                pieces.extend_from_slice(first);
-                pieces.extend_from_slice(&data);
-                *self = Self::Pieces(pieces);
-            }
-            Self::Pieces(pieces) => pieces.extend_from_slice(&data),
-        }
-        Ok(())
-    }
+    /// Gone once it has been read.
+    gathered: Option<Gathered>,
 }
 
 impl MessageStream for Whole {
@@ -171,20 +127,17 @@ impl MessageStream for Whole {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>> {
-        if matches!(self.gathered, Gathered::Taken) {
-            return Poll::Ready(None);
-        }
-        let limit = self.source.binding.limits.request_message;
-        while let Some(data) = ready!(self.source.poll_data(cx)) {
-            let expected = self.source.body.size_hint().lower();
-            let expected = expected.saturating_add(self.source.read);
-            if let Err(error) = data.and_then(|data| self.gathered.push(data, expected, limit)) {
-                self.gathered = Gathered::Taken;
+        let Whole { source, content, content_type, gathered } = &mut *self;
+        let Some(body) = gathered else { return Poll::Ready(None) };
+        let limit = source.binding.limits.request_message;
+        while let Some(data) = ready!(source.poll_data(cx)) {
+            let expected = source.body.size_hint().lower().saturating_add(source.read);
+            if let Err(error) = data.and_then(|data| body.push(data, expected, limit)) {
+                *gathered = None;
                 return Poll::Ready(Some(Err(error)));
             }
         }
-        let body = std::mem::replace(&mut self.gathered, Gathered::Taken);
-        let Whole { source, content, content_type, .. } = &*self;
+        let body = gathered.take().unwrap_or_default();
         let body = body.as_slice();
         Poll::Ready(Some(source.binding.request(body, *content, content_type, &source.tail)))
     }

@@ -19,7 +19,7 @@ use super::{
 use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
-    protocol::{Answer, ResponseBody, Written, body::StreamedBody, metadata},
+    protocol::{Answer, ResponseBody, Written, body::StreamedBody, metadata, only::only_message},
 };
 
 const HTTP_CODE: HeaderName = HeaderName::from_static("x-http-code");
@@ -63,7 +63,12 @@ impl RestAnswer {
         }
         match reply.messages.next().await.transpose() {
             Ok(first) => self.stream(first, reply),
-            Err(error) => self.fail(&error),
+            Err(mut error) => {
+                // The head has not left, so its metadata go with the error's own.
+                let trailers = std::mem::replace(error.metadata_mut(), reply.metadata);
+                error.metadata_mut().extend(trailers);
+                self.fail(&error)
+            }
         }
     }
 
@@ -185,18 +190,6 @@ pub(super) fn strip(mut response: Response<ResponseBody>) -> Response<ResponseBo
     }
     *response.body_mut() = ResponseBody::Empty;
     response
-}
-
-/// The message of a call that answers with one; its status comes behind the message, and counts.
-async fn only_message(messages: &mut Messages) -> Result<Bytes, Error> {
-    let broken =
-        |message| Error::new(Code::Internal, "bad_response", message).with_origin(Origin::Upstream);
-    let message = messages.next().await.transpose()?;
-    let message = message.ok_or_else(|| broken("the backend's answer has no message"))?;
-    match messages.next().await.transpose()? {
-        None => Ok(message),
-        Some(_) => Err(broken("the backend's answer has more than one message")),
-    }
 }
 
 /// A status of 200 to 299 from `x-http-code`; anything else is no success and is not believed.

@@ -145,7 +145,7 @@ fn no_shape_of_json_costs_more_than_linear_time() {
     let plan = book();
     let settings = Settings { unknown_fields: UnknownFields::Ignore, ..Settings::default() };
     type Make = fn(usize) -> String;
-    let shapes: [(&str, Make); 18] = [
+    let shapes: [(&str, Make); 22] = [
         ("spots", |n| format!("{{\"spots\":[{}{{}}]}}", "{\"name\":\"x\"},".repeat(n))),
         ("large spots", |n| {
             let spot = format!("{{\"name\":\"{}\"}}", "x".repeat(200));
@@ -175,6 +175,13 @@ fn no_shape_of_json_costs_more_than_linear_time() {
         ("other letters", |n| format!("{{\"title\":\"{}\"}}", "äöü".repeat(n))),
         ("base64", |n| format!("{{\"cover\":\"{}\"}}", "-_-_".repeat(n))),
         ("field mask", |n| format!("{{\"mask\":\"a{}\"}}", ",aB".repeat(n))),
+        ("wide objects in no order", |n| {
+            let spot = r#"{"name":"x","marks":[1],"depth":1,"next":{"name":"y","depth":2}},"#;
+            format!("{{\"spots\":[{}{{}}]}}", spot.repeat(n))
+        }),
+        ("huge quoted number", |n| format!("{{\"copies\":\"1{}e-{}\"}}", "0".repeat(n), n)),
+        ("huge exponent", |n| format!("{{\"price\":0e{}}}", "9".repeat(n))),
+        ("huge float", |n| format!("{{\"weight\":1.{}}}", "1234567890".repeat(n))),
         ("huge number", |n| format!("{{\"copies\":1{}e-{}}}", "0".repeat(n), n)),
         ("huge double", |n| format!("{{\"price\":1.{}}}", "1234567890".repeat(n))),
         ("anys with types last", |n| {
@@ -207,7 +214,7 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
     let piece = |json: &str| to_wire(&plan, json).unwrap();
     let alternate = |a: &str, b: &str, n: usize| [piece(a), piece(b)].concat().repeat(n);
     type Make<'a> = Box<dyn Fn(usize) -> Vec<u8> + 'a>;
-    let shapes: [(&str, Make); 14] = [
+    let shapes: [(&str, Make); 18] = [
         ("oneof switches", Box::new(|n| alternate(r#"{"essay":{"depth":1}}"#, r#"{"poem":1}"#, n))),
         ("split lists", Box::new(|n| alternate(r#"{"tags":["a"]}"#, r#"{"numbers":[1]}"#, n))),
         (
@@ -217,6 +224,24 @@ fn no_shape_of_wire_bytes_costs_more_than_linear_time() {
         (
             "duplicate keys",
             Box::new(|n| alternate(r#"{"counts":{"a":1}}"#, r#"{"counts":{"b":1}}"#, n)),
+        ),
+        ("packed and not", Box::new(|n| [0x62, 2, 1, 2, 0x60, 3].repeat(n))),
+        (
+            "a repeat behind deep messages",
+            Box::new(|n| {
+                let spot = format!("{}{}", "{\"next\":".repeat(40) + "{}", "}".repeat(40));
+                let spots =
+                    piece(&format!("{{\"spots\":[{}{{}}]}}", format!("{spot},").repeat(n / 40)));
+                [&spots[..], &piece("{\"pages\":1}").repeat(2)].concat()
+            }),
+        ),
+        ("a repeat in each of many messages", Box::new(|n| [0x6a, 4, 0x08, 1, 0x08, 2].repeat(n))),
+        (
+            "deep maps with duplicate keys",
+            Box::new(|n| {
+                let deep = format!("{}1{}", "{\"a\":".repeat(40), "}".repeat(40));
+                alternate(&format!("{{\"extra\":{deep}}}"), r#"{"extra":{"b":1}}"#, n / 20)
+            }),
         ),
         ("map keys", Box::new(|n| piece(&format!("{{\"counts\":{{{}}}}}", members(n))))),
         (

@@ -306,6 +306,94 @@ fn groups_of_one_message_are_no_groups_of_the_next() {
 }
 
 #[test]
+fn an_absent_message_with_required_fields_is_empty_and_a_present_one_is_refused() {
+    let pool = pool_of(
+        r#"syntax = "proto2"; package t;
+        message Need { required int32 id = 1; }
+        message M { optional Need need = 1; optional int32 n = 2; map<string, Need> needs = 3; }"#,
+    );
+    let plan = plans_of(&pool).message_by_name("t.M").unwrap();
+    let need = plan.field("need").unwrap();
+    for emit_defaults in [EmitDefaults::None, EmitDefaults::Scalars, EmitDefaults::All] {
+        let settings = Settings { emit_defaults, ..Settings::default() };
+        let alone = |wire: &[u8]| {
+            let mut out = Vec::new();
+            wire_field_to_json(&plan, need, &settings, 100, wire, &mut out)
+                .map(|()| String::from_utf8(out).unwrap())
+        };
+        assert_eq!(alone(&[0x10, 1]).unwrap(), "{}");
+        assert_eq!(alone(&[0x0a, 2, 0x08, 7]).unwrap(), r#"{"id":7}"#);
+        assert!(alone(&[0x0a, 0]).unwrap_err().message.contains("\"id\" of t.Need is missing"));
+        // An entry that has no value holds an empty message, which is there.
+        assert!(to_json_with(&plan, &settings, &[0x1a, 3, 0x0a, 1, b'k']).is_err());
+    }
+}
+
+#[test]
+fn what_stands_before_a_piece_is_written_as_without_it() {
+    let before = parts(&[
+        r#"{"title":"t","spot":{"depth":1,"next":{"name":"x"}},"spots":[{"depth":2},{}]}"#,
+        r#"{"counts":{"a":1,"b":2},"shelves":{"7":{"marks":[1,2]}},"colors":{"true":"BLUE"}}"#,
+        r#"{"any":{"@type":"x/test.Spot","next":{}},"extra":{"a":{"b":[1,null]}},"essay":{}}"#,
+    ]);
+    let whole = json(&before);
+    // A piece of each field in turn: what it adds to is merged, and all else is as it was.
+    for (piece, from, to) in [
+        (r#"{"title":"u"}"#, r#""title":"t""#, r#""title":"u""#),
+        (r#"{"spot":{"next":{"depth":5}}}"#, r#"{"name":"x"}"#, r#"{"depth":5,"name":"x"}"#),
+        (r#"{"spots":[{"depth":3}]}"#, r#"{"depth":2},{}"#, r#"{"depth":2},{},{"depth":3}"#),
+        (r#"{"counts":{"a":3}}"#, r#"{"a":1,"b":2}"#, r#"{"a":3,"b":2}"#),
+        (r#"{"counts":{"c":3}}"#, r#"{"a":1,"b":2}"#, r#"{"a":1,"b":2,"c":3}"#),
+        (r#"{"shelves":{"7":{"depth":1}}}"#, r#"{"marks":[1,2]}"#, r#"{"depth":1}"#),
+        (r#"{"extra":{"a":1}}"#, r#"{"b":[1,null]}"#, "1"),
+        (r#"{"essay":{"depth":1}}"#, r#""essay":{}"#, r#""essay":{"depth":1}"#),
+    ] {
+        let wire = [&before[..], &part(piece)].concat();
+        let found: serde_json::Value = serde_json::from_str(&json(&wire)).unwrap();
+        assert!(whole.contains(from), "{whole}");
+        let expected: serde_json::Value =
+            serde_json::from_str(&whole.replacen(from, to, 1)).unwrap();
+        assert_eq!(found, expected, "{piece}");
+    }
+    // The value of an Any in an earlier piece, of the type that a later one names.
+    let any = |content: &[u8]| [&[0xa2, 0x01, content.len() as u8][..], content].concat();
+    let url = |name: &str| [&[0x0a, name.len() as u8][..], name.as_bytes()].concat();
+    let first = [&url("x/test.Spot")[..], &[0x12, 4, 0x08, 1, 0x08, 2]].concat();
+    let wire = [any(&first), any(&url("x/test.Book"))].concat();
+    assert!(to_json(&book(), &wire).is_ok());
+}
+
+#[test]
+fn one_depth_limit_takes_the_same_messages_for_json_and_for_the_canonical_form() {
+    let plan = book();
+    for piece in [
+        r#"{"time":"1970-01-01T00:00:01Z"}"#,
+        r#"{"mask":"a"}"#,
+        r#"{"wrapped":"1"}"#,
+        r#"{"any":{"@type":"x/test.Spot","next":{"next":{}}}}"#,
+        r#"{"value":[[{"a":[1]}]]}"#,
+        r#"{"values":[1,{"a":2}]}"#,
+        r#"{"spot":{"next":{"next":{}}}}"#,
+        r#"{"shelves":{"1":{"next":{}}}}"#,
+    ] {
+        let wire = part(piece);
+        let depths = 1..10;
+        let json = depths.clone().filter(|&depth| {
+            let settings = Settings { depth, ..Settings::default() };
+            to_json_with(&plan, &settings, &wire).is_ok()
+        });
+        let canonical = depths.clone().filter(|&depth| {
+            let settings = Settings { depth, ..Settings::default() };
+            wire_to_wire(&plan, &settings, usize::MAX, &wire, &mut Vec::new()).is_ok()
+        });
+        let (json, canonical): (Vec<_>, Vec<_>) = (json.collect(), canonical.collect());
+        // The canonical form doesn't look into an Any.
+        assert!(json.iter().all(|depth| canonical.contains(depth)), "{piece}");
+        assert!(json == canonical || piece.contains("@type"), "{piece}: {json:?} {canonical:?}");
+    }
+}
+
+#[test]
 fn a_required_field_is_missing_if_it_is_null_or_dropped() {
     let pool = pool_of(
         r#"syntax = "proto2"; package t;

@@ -31,6 +31,9 @@ impl<'a> Writer<'a> {
 
     /// Writes the content of a message whose pieces the spans are.
     fn canonical(&mut self, plan: &'a MessagePlan, spans: &[Span]) -> Step<()> {
+        // The same levels as in JSON, so that one limit takes the same messages for both.
+        let levels = u32::from(plan.shape.is_level());
+        self.depth_left += 1 - levels;
         self.enter()?;
         let base = self.scratch.index.items.len();
         let oneofs = self.scratch.index.oneofs.len();
@@ -85,7 +88,7 @@ impl<'a> Writer<'a> {
         self.out.slice(&unknown_values);
         self.scratch.index.items.truncate(base);
         self.scratch.index.oneofs.truncate(oneofs);
-        self.depth_left += 1;
+        self.depth_left += levels;
         Ok(())
     }
 
@@ -221,13 +224,13 @@ impl<'a> Writer<'a> {
             self.out.fixed(&key.tag_bytes, key.tag_len.into());
             match entry.key {
                 Some(at) => {
-                    self.pos = at;
-                    self.canonical_scalar(key, entry.span.end)?;
+                    self.pos = at as usize;
+                    self.canonical_scalar(key, entry.whole.span().end)?;
                 }
                 None => self.canonical_default(key),
             }
             if value.kind.is_message() {
-                let spans = self.all_values(value, entry.span)?;
+                let spans = self.all_values(value, entry.whole.span())?;
                 self.out.fixed(&value.tag_bytes, value.tag_len.into());
                 let inner = self.scratch.gaps.open(&mut self.out);
                 self.canonical(&table.messages[value.target as usize], &spans)?;
@@ -237,8 +240,9 @@ impl<'a> Writer<'a> {
                 if entry.values == 0 {
                     self.canonical_default(value);
                 } else {
-                    self.pos = entry.value.start;
-                    self.canonical_scalar(value, entry.value.end)?;
+                    let last = entry.value.span();
+                    self.pos = last.start;
+                    self.canonical_scalar(value, last.end)?;
                 }
             }
             self.scratch.gaps.close(length, &mut self.out);

@@ -58,8 +58,6 @@ impl Index {
 #[derive(Clone, Copy)]
 pub(super) struct Item {
     pub(super) field: u32,
-    /// Its place among all of the message, in the order of the wire.
-    order: u32,
     /// Where its value stands, with its length, and where that ends.
     pub(super) start: u32,
     pub(super) end: u32,
@@ -70,7 +68,7 @@ pub(super) struct Item {
 #[derive(Clone, Copy)]
 pub(super) struct Choice {
     field: u32,
-    /// The first occurrence since the oneof last changed its mind.
+    /// Where the first value stands since the oneof last changed its mind.
     since: u32,
 }
 
@@ -138,6 +136,7 @@ impl<'a> Writer<'a> {
         if wrote == Wrote::Default {
             self.out.truncate(start);
             match field.label {
+                Label::Single if self.lacks_required(field) => self.out.slice(b"{}"),
                 Label::Single => self.default_value(field)?,
                 Label::List => self.out.slice(b"[]"),
                 Label::Map => self.out.slice(b"{}"),
@@ -146,6 +145,13 @@ impl<'a> Writer<'a> {
         self.scratch.index.items.truncate(base);
         self.scratch.index.oneofs.truncate(oneofs);
         Ok(())
+    }
+
+    /// Whether the field is a message whose empty form would be refused. As the empty value of a
+    /// field that isn't there it is no message that lacks something.
+    fn lacks_required(&self, field: &FieldPlan) -> bool {
+        let plan = || &self.table.messages[field.target as usize];
+        field.kind.is_message() && !plan().required.is_empty()
     }
 
     /// Appends the items of a message, sorted by field, and its oneofs. With `only`, items of
@@ -161,56 +167,63 @@ impl<'a> Writer<'a> {
         let none = Choice { field: NONE, since: 0 };
         self.scratch.index.oneofs.resize(oneofs + plan.oneofs.len(), none);
         count_steps(plan.oneofs.len());
-        let mut order = 0;
+        let (mut expected, mut last, mut sorted) = (plan.first_on_wire, 0, true);
         for span in spans {
             self.pos = span.start;
             while self.pos < span.end {
-                let Some(mut item) = self.item(plan, span.end)? else { continue };
-                order += 1;
-                item.order = order;
+                let Some(item) = self.item(plan, &mut expected, span.end)? else { continue };
                 if let Some(field) = plan.fields.get(item.field as usize)
                     && field.oneof != NONE
                 {
                     let oneof = oneofs + field.oneof as usize - plan.fields.len();
                     let choice = &mut self.scratch.index.oneofs[oneof];
                     if choice.field != item.field {
-                        *choice = Choice { field: item.field, since: order };
+                        *choice = Choice { field: item.field, since: item.start };
                     }
                 }
                 if only.is_none_or(|only| only.index == item.field) {
+                    sorted &= last <= item.field;
+                    last = item.field;
                     self.scratch.index.items.push(item);
                 }
             }
         }
         let items = &mut self.scratch.index.items[base..];
         count_steps(items.len());
-        if !items.is_sorted_by_key(|item| item.field) {
+        if !sorted {
+            // The pieces of a message follow each other on the wire too.
             items.sort_unstable_by_key(|item| {
                 count_steps(1);
-                u64::from(item.field) << 32 | u64::from(item.order)
+                u64::from(item.field) << 32 | u64::from(item.start)
             });
         }
         Ok(())
     }
 
-    /// Reads one field; nothing if the message doesn't know it, or its enum not the number.
-    fn item(&mut self, plan: &'a MessagePlan, end: usize) -> Step<Option<Item>> {
+    /// Reads one field, most likely the `expected` one; nothing if the message doesn't know it, or
+    /// its enum not the number.
+    #[inline(always)]
+    fn item(
+        &mut self,
+        plan: &'a MessagePlan,
+        expected: &mut u32,
+        end: usize,
+    ) -> Step<Option<Item>> {
         let tag_at = self.pos;
         let tag = self.tag(end)?;
         if tag == 0x0b && plan.shape == Shape::MessageSet {
-            let Some((field, start)) = self.set_item_parts(plan, end)? else {
-                return Ok(self.unknown_item(tag_at, tag));
-            };
-            let after = self.pos;
-            self.pos = start;
-            let value = self.delimited(end)?;
-            self.pos = after;
-            let (start, end) = (start as u32, value.end as u32);
-            return Ok(Some(Item { field: field.index, order: 0, start, end, tag: field.tag }));
+            return self.set_item_found(plan, tag_at, end);
         }
         let start = self.pos;
         self.skip(tag, end)?;
-        let Some(field) = plan.field_by_tag(tag) else { return Ok(self.unknown_item(tag_at, tag)) };
+        let field = match plan.fields.get(*expected as usize) {
+            Some(field) if field.tag == tag => field,
+            _ => match plan.field_by_tag(tag) {
+                Some(field) => field,
+                None => return Ok(self.unknown_item(tag_at, tag)),
+            },
+        };
+        *expected = if field.label == Label::Single { field.next_on_wire } else { field.index };
         let after = self.pos;
         if field.kind == Kind::Enum && field.label == Label::Single {
             self.pos = start;
@@ -221,14 +234,32 @@ impl<'a> Writer<'a> {
                 return Ok(self.unknown_item(tag_at, tag));
             }
         }
+        Ok(Some(Item { field: field.index, start: start as u32, end: after as u32, tag }))
+    }
+
+    /// An item of a MessageSet, whose start tag is behind the position.
+    #[cold]
+    fn set_item_found(
+        &mut self,
+        plan: &'a MessagePlan,
+        tag_at: usize,
+        end: usize,
+    ) -> Step<Option<Item>> {
+        let Some((field, start)) = self.set_item_parts(plan, end)? else {
+            return Ok(self.unknown_item(tag_at, 0x0b));
+        };
+        let after = self.pos;
+        self.pos = start;
+        let value = self.delimited(end)?;
         self.pos = after;
-        Ok(Some(Item { field: field.index, order: 0, start: start as u32, end: after as u32, tag }))
+        let (start, end) = (start as u32, value.end as u32);
+        Ok(Some(Item { field: field.index, start, end, tag: field.tag }))
     }
 
     /// The field that began at `start` as one that nobody knows, if such are kept.
     fn unknown_item(&self, start: usize, tag: u32) -> Option<Item> {
         let (start, end) = (start as u32, self.pos as u32);
-        self.keep_unknown.then_some(Item { field: UNKNOWN, order: 0, start, end, tag })
+        self.keep_unknown.then_some(Item { field: UNKNOWN, start, end, tag })
     }
 
     /// Where the items of the field of item `from` end.
@@ -256,7 +287,7 @@ impl<'a> Writer<'a> {
             return items.end..items.end;
         }
         let dead = self.scratch.index.items[items.clone()]
-            .partition_point(|item| item.order < choice.since);
+            .partition_point(|item| item.start < choice.since);
         items.start + dead..items.end
     }
 
@@ -298,7 +329,9 @@ impl<'a> Writer<'a> {
             Label::Map => {
                 self.out.push(b'{');
                 let open = self.out.len();
-                self.gathered_map(field, items)?;
+                if !self.proven_map(field, items.clone())? {
+                    self.gathered_map(field, items)?;
+                }
                 let is_empty = self.out.len() == open;
                 self.close_bracket(open, b'}');
                 Ok(Wrote::from(is_empty && show != EmitDefaults::All))
@@ -347,7 +380,10 @@ impl<'a> Writer<'a> {
                 continue;
             };
             let place = match key.kind {
-                Kind::String => keys.insert_text(self.input, entry.text.start, entry.text.end),
+                Kind::String => {
+                    let text = entry.text.span();
+                    keys.insert_text(self.input, text.start, text.end)
+                }
                 _ => keys.insert_number(entry.bits),
             };
             match place {
@@ -360,6 +396,44 @@ impl<'a> Writer<'a> {
         Ok((latest, unknown))
     }
 
+    /// Writes the entries of a map that the first try came past: they stand together, and no key
+    /// is there twice. False if it's no such map.
+    fn proven_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<bool> {
+        let all = &self.scratch.index.items[items];
+        let (Some(first), Some(last)) = (all.first(), all.last()) else { return Ok(false) };
+        let (from, to) = (first.start as usize, last.end as usize);
+        if to > self.proven {
+            return Ok(false);
+        }
+        let (start, depth) = (self.out.len(), self.depth_left);
+        let bits = self.scratch.bits.len();
+        self.pos = from;
+        self.indexed = false;
+        let mut keys = self.scratch.sets.pop().unwrap_or_default();
+        let result = self.entries(field, &mut keys, to);
+        keys.clear();
+        self.scratch.sets.push(keys);
+        self.indexed = true;
+        match result {
+            Ok(()) if self.pos == to => Ok(true),
+            Err(stop) if stop.is_too_large() => Err(stop),
+            _ => {
+                self.disprove(start, depth, bits);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Goes back to before something that the first try should have come past and did not: two
+    /// pieces of a message are no whole one. If that happens, it costs one more pass.
+    #[cold]
+    pub(super) fn disprove(&mut self, start: usize, depth: u32, bits: usize) {
+        self.proven = 0;
+        self.depth_left = depth;
+        self.scratch.bits.truncate(bits);
+        self.out.truncate(start);
+    }
+
     /// Writes the entries of a map, a comma after each.
     fn gathered_map(&mut self, field: &'a FieldPlan, items: std::ops::Range<usize>) -> Step<()> {
         let (key, value) = self.entry_fields(field)?;
@@ -369,7 +443,7 @@ impl<'a> Writer<'a> {
                 return Err(Stop::too_large(self.pos));
             }
             match key.kind {
-                Kind::String => self.json_string(entry.text)?,
+                Kind::String => self.json_string(entry.text.span())?,
                 _ => self.write_key(key, entry.bits),
             }
             self.out.push(b':');
@@ -387,29 +461,30 @@ impl<'a> Writer<'a> {
         value: &'a FieldPlan,
         span: Span,
     ) -> Step<Option<Entry>> {
-        let nothing = Span { start: span.end, end: span.end };
+        let nothing = Place::from(Span { start: span.end, end: span.end });
+        let whole = Place::from(span);
         let mut entry =
-            Entry { key: None, text: nothing, bits: 0, values: 0, value: nothing, span };
+            Entry { key: None, text: nothing, bits: 0, values: 0, value: nothing, whole };
         self.pos = span.start;
         while self.pos < span.end {
             let tag = self.tag(span.end)?;
             let at = self.pos;
             if tag == key.tag && key.kind == Kind::String {
-                entry.key = Some(at);
-                entry.text = self.delimited(span.end)?;
+                entry.key = Some(at as u32);
+                entry.text = self.delimited(span.end)?.into();
             } else if tag == key.tag {
-                entry.key = Some(at);
+                entry.key = Some(at as u32);
                 entry.bits = self.key_bits(key, span.end)?;
             } else {
                 self.skip(tag, span.end)?;
                 if tag == value.tag {
                     entry.values += 1;
-                    entry.value = Span { start: at, end: self.pos };
+                    entry.value = Span { start: at, end: self.pos }.into();
                 }
             }
         }
         if value.kind == Kind::Enum && entry.values > 0 {
-            self.pos = entry.value.start;
+            self.pos = entry.value.span().start;
             let number = self.varint(span.end)? as i32;
             let known = &self.table.enums[value.target as usize];
             if known.closed && known.value(number).is_none() {
@@ -421,16 +496,17 @@ impl<'a> Writer<'a> {
 
     fn entry_value(&mut self, value: &'a FieldPlan, entry: &Entry) -> Step<()> {
         if entry.values == 0 {
-            self.pos = entry.span.end;
+            self.pos = entry.whole.span().end;
             return self.default_value(value);
         }
         if entry.values > 1 && value.kind.is_message() {
-            let spans = self.all_values(value, entry.span)?;
+            let spans = self.all_values(value, entry.whole.span())?;
             let table = self.table;
             return self.merged(&table.messages[value.target as usize], &spans);
         }
-        self.pos = entry.value.start;
-        self.value(value, entry.value.end).map(|_| ())
+        let last = entry.value.span();
+        self.pos = last.start;
+        self.value(value, last.end).map(|_| ())
     }
 
     /// All values of one entry, which merge.
@@ -496,15 +572,34 @@ impl<'a> Writer<'a> {
 #[derive(Clone, Copy)]
 pub(super) struct Entry {
     /// Where the key stands, if it's there.
-    pub(super) key: Option<usize>,
+    pub(super) key: Option<u32>,
     /// A key that is a string.
-    text: Span,
+    text: Place,
     /// A key that is a number.
     bits: u64,
     /// How many values there are.
     pub(super) values: u32,
     /// The last of them, with its length.
-    pub(super) value: Span,
+    pub(super) value: Place,
     /// The whole entry.
-    pub(super) span: Span,
+    pub(super) whole: Place,
+}
+
+/// A span in half the room: messages are shorter than 4 GiB here.
+#[derive(Clone, Copy)]
+pub(super) struct Place {
+    start: u32,
+    end: u32,
+}
+
+impl Place {
+    pub(super) fn span(self) -> Span {
+        Span { start: self.start as usize, end: self.end as usize }
+    }
+}
+
+impl From<Span> for Place {
+    fn from(span: Span) -> Self {
+        Self { start: span.start as u32, end: span.end as u32 }
+    }
 }

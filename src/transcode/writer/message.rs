@@ -25,12 +25,34 @@ impl<'a> Writer<'a> {
     fn odd_content(&mut self, plan: &'a MessagePlan, span: Span) -> Step<()> {
         let after = span.end;
         if self.indexed {
-            self.merged(plan, &[span])?;
+            if !self.proven_message(plan, span)? {
+                self.merged(plan, &[span])?;
+            }
         } else {
             self.special(plan, span)?;
         }
         self.pos = after;
         Ok(())
+    }
+
+    /// Writes, in the second try, a message that the first one came past; false if it's no such.
+    fn proven_message(&mut self, plan: &'a MessagePlan, span: Span) -> Step<bool> {
+        if span.end > self.proven || plan.shape.is_special() {
+            return Ok(false);
+        }
+        let (start, depth) = (self.out.len(), self.depth_left);
+        let bits = self.scratch.bits.len();
+        self.pos = span.start;
+        self.indexed = false;
+        let result = self.message(plan, span.end, 0);
+        self.indexed = true;
+        match result {
+            Err(stop) if !stop.is_too_large() => {
+                self.disprove(start, depth, bits);
+                Ok(false)
+            }
+            result => result.map(|()| true),
+        }
     }
 
     /// Writes the message that a group is; its start tag is behind the position.

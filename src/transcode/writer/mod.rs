@@ -50,6 +50,9 @@ pub(super) struct Writer<'a> {
     short_doubles: u8,
     /// Whether this is the second try, with an index a message.
     indexed: bool,
+    /// How far the first try came: the messages that end before are as serialisers write them, so
+    /// the second try writes them in one pass too.
+    proven: usize,
     /// Whether fields that the plan doesn't know are kept in the index.
     keep_unknown: bool,
     /// Writes the value of an Any as base64 if the second try can't write it as JSON.
@@ -128,6 +131,7 @@ impl<'a> Writer<'a> {
             emit_defaults: settings.emit_defaults,
             short_doubles: scalar::SHORT_DOUBLES,
             indexed: false,
+            proven: 0,
             keep_unknown: false,
             raw_any: false,
         }
@@ -169,6 +173,7 @@ impl<'a> Writer<'a> {
             && !stop.is_too_large()
         {
             self.out.truncate(start);
+            self.proven = stop.offset();
             (self.pos, self.depth_left, self.indexed) = (0, depth, true);
             self.scratch.bits.clear();
             self.scratch.index.clear();

@@ -127,16 +127,12 @@ impl<'a> Writer<'a> {
     /// 64-bit integers are strings in JSON, whose numbers many readers take for doubles.
     #[inline(always)]
     pub(super) fn quoted_integer(&mut self, value: i64) {
-        self.out.push(b'"');
-        self.integer(value);
-        self.out.push(b'"');
+        self.out.quoted_decimal(value < 0, value.unsigned_abs());
     }
 
     #[inline(always)]
     pub(super) fn quoted_natural(&mut self, value: u64) {
-        self.out.push(b'"');
-        self.out.decimal(value);
-        self.out.push(b'"');
+        self.out.quoted_decimal(false, value);
     }
 
     pub(super) fn boolean(&mut self, value: bool) {

@@ -24,31 +24,32 @@ impl Writer<'_> {
 
     #[inline]
     fn long_varint(&mut self, end: usize) -> Step<u64> {
-        let bytes = &self.input[..end.min(self.input.len())];
-        let Some(chunk) = bytes.get(self.pos..).and_then(|rest| rest.first_chunk()) else {
+        // What is read may belong to what comes behind `end`; what counts must not.
+        let chunk: Option<&[u8; 10]> =
+            self.input.get(self.pos..).and_then(|rest| rest.first_chunk());
+        let (Some(chunk), Some(low)) = (chunk, chunk.and_then(|chunk| chunk.first_chunk())) else {
             return self.varint_by_bytes(end);
         };
-        let chunk = u64::from_le_bytes(*chunk);
-        let stops = !chunk & 0x8080_8080_8080_8080;
-        if stops != 0 {
+        let low = u64::from_le_bytes(*low);
+        let stops = !low & 0x8080_8080_8080_8080;
+        let (value, length) = if stops != 0 {
             // The lowest clear top bit ends it; what is above belongs to others.
             let own = stops ^ (stops - 1);
-            self.pos += stops.trailing_zeros() as usize / 8 + 1;
-            return Ok(gather_sevens(chunk & own));
-        }
-        let low = gather_sevens(chunk);
-        let (ninth, tenth) = (bytes.get(self.pos + 8), bytes.get(self.pos + 9));
-        match (ninth, tenth) {
-            (Some(&ninth), _) if ninth < 0x80 => {
-                self.pos += 9;
-                Ok(low | u64::from(ninth) << 56)
+            (gather_sevens(low & own), stops.trailing_zeros() as usize / 8 + 1)
+        } else {
+            let (ninth, tenth) = (u64::from(chunk[8]), u64::from(chunk[9]));
+            let low = gather_sevens(low);
+            match (ninth < 0x80, tenth < 0x80) {
+                (true, _) => (low | ninth << 56, 9),
+                (false, true) => (low | (ninth & 0x7f) << 56 | tenth << 63, 10),
+                _ => return self.varint_by_bytes(end),
             }
-            (Some(&ninth), Some(&tenth)) if tenth < 0x80 => {
-                self.pos += 10;
-                Ok(low | u64::from(ninth & 0x7f) << 56 | u64::from(tenth) << 63)
-            }
-            _ => self.varint_by_bytes(end),
+        };
+        if self.pos + length > end {
+            return self.varint_by_bytes(end);
         }
+        self.pos += length;
+        Ok(value)
     }
 
     /// A varint near the end of the input, or one that is none.

@@ -1,0 +1,234 @@
+//! Knows Connect's requests, and opens the calls that they are.
+
+use std::sync::Arc;
+
+use http::{
+    HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_ENCODING, UPGRADE},
+    request::Parts,
+};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::{
+    answer::{self, StreamAnswer, UnaryAnswer},
+    codec::{Codec, Shape},
+    compression::{self, Codings},
+    failure, fault,
+    form::{self, Content, Form, Kind},
+    get::{self, Query},
+    upload,
+};
+use crate::{
+    error::Error,
+    exchange::{Exchange, Messages},
+    problem::Problem,
+    protocol::{
+        Answer, Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline,
+        gathered::over_limit, metadata, rule::Rules,
+    },
+    route::{self, Captures},
+    schema::Schema,
+    transcode::Plans,
+};
+
+const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
+
+/// Connect, compiled for one schema.
+struct Connect {
+    schema: Arc<Schema>,
+    rules: Arc<Rules>,
+    plans: Arc<Plans>,
+    /// By `Method::index`.
+    shapes: Vec<Arc<Shape>>,
+}
+
+/// Compiles the shapes of all methods.
+pub(super) fn compile(material: &Material<'_>) -> Compiled {
+    let mut problems = Vec::new();
+    let shapes = material.schema.methods().iter().filter_map(|method| {
+        let policy = &material.policies[method.index];
+        let shape = Shape::compile(method, material.plans, &policy.json, policy.limits);
+        if shape.is_none() {
+            let message = "the types of its messages are not known";
+            problems.push(Problem::error(&method.full_name, message));
+        }
+        shape.map(Arc::new)
+    });
+    let shapes = shapes.collect();
+    let Material { schema, rules, plans, .. } = material;
+    let door = Connect {
+        schema: Arc::clone(schema),
+        rules: Arc::clone(rules),
+        plans: Arc::clone(plans),
+        shapes,
+    };
+    let door = problems.is_empty().then(|| Box::new(door) as Box<dyn Door>);
+    Compiled { door, problems }
+}
+
+impl Door for Connect {
+    fn name(&self) -> &'static str {
+        super::ENTRY.name
+    }
+
+    /// What says that it is Connect is, and at a method's path whatever no rule of REST takes. So a
+    /// plain JSON POST is a call, unless a rule has that very path.
+    fn knows(&self, request: &Request<Incoming>) -> bool {
+        let headers = request.headers();
+        if is_upgrade(request) {
+            return false;
+        }
+        let content = Content::of(headers);
+        if headers.contains_key(VERSION)
+            || matches!(content, Some(Content { kind: Kind::Stream, .. }))
+        {
+            return true;
+        }
+        let path = request.uri().path();
+        if self.schema.method_by_path(path).is_none() {
+            return false;
+        }
+        let codec = content.and_then(|content| content.codec);
+        let is_call = match *request.method() {
+            HttpMethod::POST if codec == Some(Codec::Proto) => return true,
+            HttpMethod::POST => codec.is_some(),
+            HttpMethod::GET | HttpMethod::HEAD => match get::speaks(request.uri().query()) {
+                Some(true) => return true,
+                speaks => speaks.is_some(),
+            },
+            _ => false,
+        };
+        match self.rules.find(request.method(), path, &mut Captures::new()) {
+            route::Found::Route(_) => false,
+            route::Found::MethodNotAllowed(_) => is_call,
+            route::Found::NotFound => true,
+        }
+    }
+
+    fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
+        let (head, body) = request.into_parts();
+        let body = Upload::new(body, &head.headers);
+        let is_head = head.method == HttpMethod::HEAD;
+        let (shape, form) = match self.find(&head) {
+            Ok(Found::Call(shape, form)) => (shape, form),
+            Ok(Found::Options(allow)) => return Opening::Answered(options(allow)),
+            Err(error) => {
+                let refusal = failure::refuse(&error, &self.plans);
+                return Opening::Answered(answer::bare(refusal, is_head));
+            }
+        };
+        match open(shape, &form, &head, body, caller) {
+            Ok(call) => Opening::Call(Box::new(call)),
+            Err(error) => Opening::Answered(match form {
+                Form::Stream(codec) => failure::stream(&error, codec, &self.plans),
+                _ => answer::bare(failure::unary(&error, &self.plans), is_head),
+            }),
+        }
+    }
+}
+
+/// What a request asks for.
+enum Found<'c> {
+    Call(&'c Arc<Shape>, Form<'c>),
+    /// OPTIONS, and the HTTP methods that it is to tell.
+    Options(&'static str),
+}
+
+impl Connect {
+    fn find<'c>(&'c self, head: &'c Parts) -> Result<Found<'c>, Error> {
+        let path = head.uri.path();
+        let method = self.schema.method_by_path(path).ok_or_else(|| fault::no_method(path))?;
+        if head.method == HttpMethod::OPTIONS {
+            return Ok(Found::Options(form::allowed(method)));
+        }
+        Ok(Found::Call(&self.shapes[method.index], Form::of(head, method)?))
+    }
+}
+
+/// WebSocket has the same paths.
+fn is_upgrade<B>(request: &Request<B>) -> bool {
+    let websocket = |value: &HeaderValue| value.as_bytes().eq_ignore_ascii_case(b"websocket");
+    request.method() == HttpMethod::CONNECT || request.headers().get(UPGRADE).is_some_and(websocket)
+}
+
+fn options(allow: &'static str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    response
+}
+
+fn open(
+    shape: &Arc<Shape>,
+    form: &Form<'_>,
+    head: &Parts,
+    body: Upload,
+    caller: &Caller,
+) -> Result<Call, Error> {
+    check_version(head)?;
+    let metadata = metadata::from_request(head, caller)?;
+    let deadline = deadline::stated(&head.headers)?;
+    let (messages, answer) = match form {
+        Form::Unary(codec) => unary(shape, *codec, head, body)?,
+        Form::Get(query) => get(shape, query, head)?,
+        Form::Stream(codec) => stream(shape, *codec, head, body)?,
+    };
+    Ok(Call {
+        exchange: Exchange {
+            method: shape.method.clone(),
+            metadata,
+            messages,
+            deadline,
+            limits: shape.limits,
+            worker: caller.worker,
+            extensions: http::Extensions::new(),
+            journal: None,
+        },
+        route: Arc::default(),
+        answer,
+    })
+}
+
+fn check_version(head: &Parts) -> Result<(), Error> {
+    match head.headers.get(VERSION) {
+        Some(version) if version != "1" => {
+            let given = String::from_utf8_lossy(version.as_bytes());
+            Err(fault::version("header `connect-protocol-version`", &given, "1"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What a call of some form sends, and who writes what comes back.
+type Ends = (Messages, Box<dyn Answer>);
+
+fn unary(shape: &Arc<Shape>, codec: Codec, head: &Parts, body: Upload) -> Result<Ends, Error> {
+    let codings = Codings::of(&head.headers, &compression::UNARY)?;
+    let limit = shape.limits.request_message;
+    if body.size_hint().lower() > limit as u64 {
+        return Err(over_limit(limit));
+    }
+    let messages = upload::whole(shape, codec, codings.request, body);
+    let (shape, coding) = (shape.clone(), codings.response);
+    Ok((messages, Box::new(UnaryAnswer { shape, codec, coding, get: false, head: false })))
+}
+
+fn get(shape: &Arc<Shape>, query: &Query<'_>, head: &Parts) -> Result<Ends, Error> {
+    let codings = Codings::of_get(&head.headers, query.compression.as_deref())?;
+    let codec = query.codec;
+    let messages = upload::given(shape, codec, codings.request, query.message());
+    let (shape, coding) = (shape.clone(), codings.response);
+    let head = head.method == HttpMethod::HEAD;
+    Ok((messages, Box::new(UnaryAnswer { shape, codec, coding, get: true, head })))
+}
+
+fn stream(shape: &Arc<Shape>, codec: Codec, head: &Parts, body: Upload) -> Result<Ends, Error> {
+    if head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
+        return Err(fault::coded_stream());
+    }
+    let codings = Codings::of(&head.headers, &compression::STREAM)?;
+    let messages = upload::frames(shape, codec, codings.request, body);
+    let (shape, coding) = (shape.clone(), codings.response);
+    Ok((messages, Box::new(StreamAnswer { shape, codec, coding })))
+}

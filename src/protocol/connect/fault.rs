@@ -1,0 +1,153 @@
+//! What is wrong with a request, told so that the caller can mend it.
+//!
+//! What no Connect server can answer has an HTTP status of its own, and in the body the code that
+//! clients make of this status.
+
+use http::{
+    HeaderName, HeaderValue, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+    request::Parts,
+};
+
+use super::{compression, form::Kind};
+use crate::{
+    error::{Code, Error, Origin},
+    frame,
+    route::QueryError,
+    schema::Method,
+};
+
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+fn refusal(code: Code, reason: &'static str, status: StatusCode, message: String) -> Error {
+    Error::new(code, reason, message).with_origin(Origin::Downstream).with_http(status)
+}
+
+/// 404.
+pub(super) fn no_method(path: &str) -> Error {
+    const SHOWN: usize = 200;
+    let shown = &path[..path.floor_char_boundary(SHOWN)];
+    let message =
+        format!("there is no method at {shown}; a method's path is /package.Service/Method");
+    refusal(Code::Unimplemented, "no_method", StatusCode::NOT_FOUND, message)
+}
+
+/// 405.
+pub(super) fn verb(head: &Parts, method: &Method, allow: &'static str) -> Error {
+    let message = match head.method {
+        http::Method::GET | http::Method::HEAD => format!(
+            "{} takes no GET, which only unary methods with `idempotency_level = NO_SIDE_EFFECTS` \
+             do; send POST",
+            method.full_name
+        ),
+        _ => format!("{} takes no {}; send {allow}", method.full_name, head.method),
+    };
+    let status = StatusCode::METHOD_NOT_ALLOWED;
+    refusal(Code::Unknown, "method_not_allowed", status, message)
+        .with_header(ALLOW, HeaderValue::from_static(allow))
+}
+
+/// 415 for the content type of a POST.
+pub(super) fn content_type(head: &Parts, method: &Method) -> Error {
+    let given = head.headers.get(CONTENT_TYPE);
+    let given = given.map_or("".into(), |value| String::from_utf8_lossy(value.as_bytes()));
+    let (kind, takes) = match Kind::of(method) {
+        Kind::Unary => ("unary", "application/json, application/proto"),
+        Kind::Stream => ("a stream", "application/connect+json, application/connect+proto"),
+    };
+    let name = &method.full_name;
+    let message = format!("{name} is {kind} and takes no content type `{given}`; send {takes}");
+    refusal(Code::Unknown, "unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+        .with_header(ACCEPT_POST, HeaderValue::from_static(takes))
+}
+
+/// 415 for the codec that a GET names.
+pub(super) fn codec(name: Option<&str>) -> Error {
+    let message = match name {
+        None => "query parameter `encoding` is missing; send `json` or `proto`".to_owned(),
+        Some(name) => format!("there is no encoding `{name}`; send `json` or `proto`"),
+    };
+    refusal(Code::Unknown, "unsupported_media_type", StatusCode::UNSUPPORTED_MEDIA_TYPE, message)
+}
+
+/// A protocol version that we don't speak; `wanted` is how ours is written there.
+pub(super) fn version(place: &str, given: &str, wanted: &str) -> Error {
+    Error::invalid(
+        "bad_protocol_version",
+        format!("{place} must be `{wanted}`, as there is no other version, and not `{given}`"),
+    )
+}
+
+/// A coding that we don't know.
+pub(super) fn unknown_coding(name: &str, accept: &HeaderName) -> Error {
+    let known = compression::known();
+    let message = format!(
+        "unknown compression: {name}; supported are {} and identity",
+        known.to_str().unwrap_or_default()
+    );
+    Error::new(Code::Unimplemented, "unknown_compression", message)
+        .with_origin(Origin::Downstream)
+        .with_header(accept.clone(), known)
+}
+
+/// A stream whose body as a whole is compressed.
+pub(super) fn coded_stream() -> Error {
+    let message = "a stream's messages are compressed one by one: name their coding in \
+                   `connect-content-encoding`, not in `content-encoding`";
+    Error::new(Code::Unimplemented, "unknown_compression", message).with_origin(Origin::Downstream)
+}
+
+pub(super) fn query(error: &QueryError) -> Error {
+    Error::invalid("bad_query", error.to_string())
+}
+
+pub(super) fn query_twice(name: &str) -> Error {
+    Error::invalid("bad_query", format!("query parameter `{name}` stands twice"))
+}
+
+pub(super) fn no_message() -> Error {
+    let message = "query parameter `message` is missing; it holds the request's message";
+    Error::invalid("bad_query", message)
+}
+
+pub(super) fn base64() -> Error {
+    let message = "query parameter `message` is no URL-safe base64, as `base64=1` says it is";
+    Error::invalid("bad_query", message)
+}
+
+/// A frame that may not come.
+pub(super) fn frame(fault: frame::Fault) -> Error {
+    match fault {
+        frame::Fault::Flag(flag) if flag & !(frame::END_STREAM | frame::COMPRESSED) == 0 => {
+            let message = "a request's stream ends with its body; a frame that tells its end is \
+                           for answers alone";
+            Error::invalid("broken_frame", message)
+        }
+        frame::Fault::Flag(flag) => Error::invalid(
+            "broken_frame",
+            format!(
+                "the body holds no frame: one begins with a flag, 0 or 1, and not with {flag:#04x}"
+            ),
+        ),
+        frame::Fault::TooLarge { length, limit } => {
+            Error::too_large(format!("a message has {length} bytes; at most {limit} are taken"))
+        }
+    }
+}
+
+pub(super) fn cut_frame() -> Error {
+    Error::invalid("broken_frame", "the body ended in the middle of a frame")
+}
+
+/// A compressed message where no coding was named.
+pub(super) fn compressed_frame() -> Error {
+    let message = "a message is flagged as compressed, but `connect-content-encoding` names no \
+                   compression";
+    Error::new(Code::Internal, "broken_frame", message).with_origin(Origin::Downstream)
+}
+
+/// A number of messages other than one where one is taken.
+pub(super) fn not_one(count: &str) -> Error {
+    let message = format!("the method takes one message, but {count} sent");
+    Error::new(Code::Unimplemented, "not_one_message", message).with_origin(Origin::Downstream)
+}

@@ -7,6 +7,7 @@ mod http1;
 mod http2;
 mod json;
 mod limits;
+mod memory;
 mod metadata;
 mod python;
 mod routing;

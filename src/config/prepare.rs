@@ -1,6 +1,6 @@
 //! All that serving needs, made from a configuration in one go, or all that is wrong with it.
 
-use std::{fmt, sync::Arc};
+use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
     File, Loaded, Places, Resolved, Source, listeners,
@@ -97,9 +97,13 @@ fn compile_protocols(
     problems: &mut Vec<Problem>,
 ) -> Option<(Vec<Box<dyn Door>>, Cors)> {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-    let policies: Arc<[_]> = methods.iter().map(|one| MethodPolicy::from(&*one.policy)).collect();
-    let settings = |method: usize| &policies[method].parameters;
-    let rules = match rule::compile(schema, &plans, settings) {
+    let mut shared = HashMap::new();
+    let policy = |one: &Resolved| {
+        let policy = shared.entry(Arc::as_ptr(&one.policy));
+        policy.or_insert_with(|| Arc::new(MethodPolicy::from(&*one.policy))).clone()
+    };
+    let policies: Arc<[_]> = methods.iter().map(policy).collect();
+    let rules = match rule::compile(schema, &plans, &policies) {
         Ok(rules) => Arc::new(rules),
         Err(found) => {
             problems.extend(found);

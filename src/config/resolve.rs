@@ -173,6 +173,8 @@ pub(super) fn resolve(
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
+    // Methods with the same policy share it: there may be thousands.
+    let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
     let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
     let mut resolved = Vec::new();
     let own = schema.own_services().iter().map(|service| (service, true));
@@ -184,22 +186,25 @@ pub(super) fn resolve(
             let fitting = rules.fitting(method);
             let merged =
                 merged.entry(fitting.clone()).or_insert_with_key(|fitting| rules.merge(fitting));
-            let mut policy = Policy::of(merged);
+            let base = bases.entry(fitting.clone()).or_insert_with(|| Policy::of(merged));
+            let mut upstream = base.upstream.clone();
             if is_own {
-                policy.upstream.clear();
-            } else if policy.upstream.is_empty() {
-                policy.upstream = default.clone().unwrap_or_default();
+                upstream.clear();
+            } else if upstream.is_empty() {
+                upstream = default.clone().unwrap_or_default();
                 homeless |= default.is_none();
-            } else if !exists(file, places, &policy.upstream) {
+            } else if !exists(file, places, &upstream) {
                 let path = rules.path(&fitting, "upstream", "");
-                found.push(unknown_upstream(&path, &policy.upstream, file));
+                found.push(unknown_upstream(&path, &upstream, file));
             }
-            if let Some((key, inside, message)) = policy.contradiction() {
+            if let Some((key, inside, message)) = base.contradiction() {
                 found.push(wording::problem(&rules.path(&fitting, key, inside), &message));
             }
             let stages = stages(rules, &fitting, merged, method, &mut found);
-            let key = (fitting, policy.upstream.clone());
-            let policy = policies.entry(key).or_insert_with(|| Arc::new(policy)).clone();
+            let policy = policies.entry((fitting, upstream)).or_insert_with_key(|(_, upstream)| {
+                Arc::new(Policy { upstream: upstream.clone(), ..base.clone() })
+            });
+            let policy = policy.clone();
             resolved.push(Resolved { method: method.clone(), policy, stages });
         }
         if homeless {

@@ -90,7 +90,7 @@ fn backends(
 ) -> HashMap<String, Arc<dyn Upstream>> {
     let named = methods.iter().filter_map(|resolved| {
         let cluster: Arc<dyn Upstream> = clusters.get(resolved.policy.upstream.as_str())?.clone();
-        Some((resolved.method.service.clone(), cluster))
+        Some((resolved.method.service.to_string(), cluster))
     });
     named.collect()
 }

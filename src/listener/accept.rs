@@ -136,7 +136,9 @@ impl Acceptor {
         tokio::spawn(async move {
             let open = Arc::new((place, alive));
             let Context { listen, worker, .. } = &*context;
-            match arrival::receive(wire, peer, listen, tls.as_deref(), *worker).await {
+            // On the heap, as the task lives much longer.
+            let arriving = arrival::receive(wire, peer, listen, tls.as_deref(), *worker);
+            match Box::pin(arriving).await {
                 Ok(Arrived { stream, caller, chosen }) => {
                     connection::serve(stream, caller, chosen, &context, draining, open).await;
                 }

@@ -1,40 +1,32 @@
 //! One downstream connection, HTTP/1.1 or HTTP/2 as its first bytes say.
+//!
+//! ```text
+//!            bytes come                 HTTP/1.1, between calls for a moment
+//! socket ─────────────────► hyper ───────────────────────────────────────────► socket
+//! ```
+//!
+//! hyper keeps some 25 KiB for a connection, whether it is used or not. So it is put on the socket
+//! when the peer speaks, and taken off again when it falls silent: what is left of an idle
+//! connection is the socket, a timer, and what is known of the caller.
 
-use std::{
-    any::Any,
-    convert::Infallible,
-    pin::{Pin, pin},
-    sync::Arc,
-    task::{self, Poll},
-    time::Duration,
-};
+use std::{any::Any, sync::Arc};
 
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
-use hyper::{body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::watch,
 };
-use tokio::sync::watch;
 
 use super::{
-    activity::{Activity, CallInProgress, Verdict},
+    activity::Activity,
+    attend::{End, Overseer, Silence, attend, wait_for_bytes},
     handshake::Chosen,
     lodging::Lodgings,
-    socket::Socket,
-    stream::Stream,
+    service::service,
+    socket::{Socket, Tongue},
 };
-use crate::{
-    config::Listen,
-    error::Error,
-    gateway::Gateway,
-    protocol::{
-        Caller, ResponseBody,
-        body::{Streamed, StreamedBody},
-    },
-};
+use crate::{config::Listen, gateway::Gateway, protocol::Caller};
 
 /// What every connection of a worker shares.
 pub(super) struct Context {
@@ -45,97 +37,82 @@ pub(super) struct Context {
     pub(super) leaving: watch::Receiver<bool>,
 }
 
+/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or
+/// slow for too long, or the drain has emptied it. `open` lives as long as the connection does, even
+/// where a session has taken it over.
+pub(super) async fn serve<S>(
+    stream: S,
+    caller: Caller,
+    chosen: Option<Chosen>,
+    context: &Context,
+    draining: watch::Receiver<bool>,
+    open: Arc<dyn Any + Send + Sync>,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let activity = Activity::new();
+    let leaving = context.leaving.clone();
+    let lodging = Arc::new(Lodgings { activity: activity.clone(), open, leaving });
+    let caller = Arc::new(caller.lodging(lodging));
+    let mut overseer = Overseer::new(&context.listen, activity.clone(), draining);
+    let mut socket = Socket::new(stream, activity.clone());
+    loop {
+        let tongue = match wait_for_bytes(&mut socket, &mut overseer).await {
+            Ok(tongue) => match chosen {
+                Some(Chosen::Http1) => Tongue::Http1,
+                Some(Chosen::Http2) => Tongue::Http2,
+                None => tongue,
+            },
+            Err(Silence::Leave) => return drop(socket.shutdown().await),
+            Err(Silence::Gone) => return,
+        };
+        let service = service(&context.gateway, &caller, &activity);
+        let io = TokioIo::new(socket);
+        if tongue == Tongue::Http2 {
+            activity.note_http2();
+            let connection = builder2(&context.listen).serve_connection(io, service);
+            return report(attend(&mut *Box::new(connection), &mut overseer).await, &caller);
+        }
+        let connection = builder1(&context.listen).serve_connection(io, service);
+        // On the heap, as it isn't there most of the time.
+        let mut connection = Box::new(connection.with_upgrades());
+        let end = attend(&mut *connection, &mut overseer).await;
+        let parts = connection.into_parts();
+        match (end, parts) {
+            (End::Rested, Some(parts)) => {
+                socket = parts.io.into_inner();
+                socket.unread(parts.read_buf);
+                count_rest();
+            }
+            // A protocol door has the socket; its connection counts as open until it is closed.
+            (End::Over(Ok(())), None) => return activity.closed().await,
+            (end, _) => return report(end, &caller),
+        }
+    }
+}
+
+/// Tells the log of a connection that ended badly.
+fn report(end: End, caller: &Caller) {
+    if let End::Over(Err(error)) = end {
+        let peer = caller.peer.map(tracing::field::display);
+        tracing::debug!(peer, %error, "downstream connection ended");
+    }
+}
+
 /// hyper's own bound on a head lies above ours, so that ours answers with a body that tells more.
 fn head_buffer(listen: &Listen) -> usize {
     listen.head_limit().saturating_mul(4).clamp(256 << 10, 16 << 20)
 }
 
-/// How long after its beginning a connection may have its first request, although we drain.
-const GRACE: Duration = Duration::from_millis(250);
-
-/// Serves a connection, in the protocol that TLS has settled if it did, until it ends, is idle or
-/// slow for too long, or the drain has emptied it. `open` lives as long as the connection does, even
-/// where a session has taken it over.
-pub(super) async fn serve(
-    stream: Stream,
-    caller: Caller,
-    chosen: Option<Chosen>,
-    context: &Context,
-    mut draining: watch::Receiver<bool>,
-    open: Arc<dyn Any + Send + Sync>,
-) {
-    let listen = &context.listen;
-    let activity = Activity::new();
-    let leaving = context.leaving.clone();
-    let lodging = Arc::new(Lodgings { activity: activity.clone(), open, leaving });
-    let caller = Arc::new(caller.lodging(lodging));
-
-    let gateway = &context.gateway;
-    let service = service_fn(|request: Request<Incoming>| {
-        let call = activity.begin_call();
-        let (gateway, caller) = (gateway.clone(), caller.clone());
-        async move {
-            let response = gateway.serve(request, &caller).await;
-            Ok::<_, Infallible>(keep_call(response, call))
-        }
-    });
-    let server = match chosen {
-        None => builder(listen),
-        Some(Chosen::Http1) => builder(listen).http1_only(),
-        Some(Chosen::Http2) => builder(listen).http2_only(),
-    };
-    let io = TokioIo::new(Socket::new(stream, activity.clone()));
-    let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
-    let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
-    let mut leave = pin!(told_to_leave(&mut draining, &activity));
-    let mut leaving = false;
-    loop {
-        tokio::select! {
-            biased;
-            ended = connection.as_mut() => {
-                if let Err(error) = ended {
-                    let peer = caller.peer.map(tracing::field::display);
-                    tracing::debug!(peer, error, "downstream connection ended");
-                }
-                return;
-            }
-            () = leave.as_mut(), if !leaving => {
-                leaving = true;
-                connection.as_mut().graceful_shutdown();
-            }
-            () = look.as_mut() => {
-                let next = match activity.verdict(listen.head_timeout, listen.idle_timeout) {
-                    Verdict::Keep(time) => time,
-                    Verdict::Retire => {
-                        connection.as_mut().graceful_shutdown();
-                        listen.head_timeout
-                    }
-                    Verdict::Cut => return,
-                };
-                look.as_mut().reset(tokio::time::Instant::now() + next);
-            }
-        }
-    }
+fn builder1(listen: &Listen) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder.header_read_timeout(None).max_buf_size(head_buffer(listen));
+    builder
 }
 
-/// Waits for the drain. A peer that the drain meets between its connect and its first request has
-/// the time to say it.
-async fn told_to_leave(draining: &mut watch::Receiver<bool>, activity: &Activity) {
-    let _ = draining.wait_for(|drain| *drain).await;
-    if let Some(grace) = activity.youth(GRACE) {
-        tokio::time::sleep(grace).await;
-    }
-}
-
-fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
+fn builder2(listen: &Listen) -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
     builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(None)
-        .max_buf_size(head_buffer(listen));
-    builder
-        .http2()
         .timer(TokioTimer::new())
         .enable_connect_protocol()
         .max_concurrent_streams(listen.max_streams)
@@ -146,38 +123,21 @@ fn builder(listen: &Listen) -> auto::Builder<TokioExecutor> {
     builder
 }
 
-/// A response that still has a body to send counts as a call until the body's end.
-fn keep_call(response: Response<ResponseBody>, call: CallInProgress) -> Response<ResponseBody> {
-    response.map(|body| match body {
-        ResponseBody::Stream(inner) => ResponseBody::stream(Busy { inner, _call: call }),
-        whole => whole,
-    })
+/// Counts a rest, for the tests, which can't see one from outside.
+#[cfg(test)]
+fn count_rest() {
+    RESTS.set(RESTS.get() + 1);
 }
 
-/// A streamed body and the call that it belongs to.
-struct Busy {
-    inner: Streamed,
-    _call: CallInProgress,
+#[cfg(not(test))]
+#[inline(always)]
+fn count_rest() {}
+
+#[cfg(test)]
+thread_local! {
+    /// How often connections of this thread have come to rest.
+    static RESTS: std::cell::Cell<usize> = const { std::cell::Cell::new(0) };
 }
 
-impl Body for Busy {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut task::Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        self.inner.as_mut().poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl StreamedBody for Busy {}
+#[cfg(test)]
+mod tests;

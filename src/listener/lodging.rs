@@ -34,7 +34,7 @@ impl Lodging for Lodgings {
             // Without a listener nobody is left to say more.
             let _ = leaving.wait_for(|leave| *leave).await;
         };
-        let hold = (self.activity.begin_call(), self.open.clone());
+        let hold = (self.activity.begin_call(false), self.open.clone());
         Stay { hold: Box::new(hold), leave: Box::pin(leave) }
     }
 }

@@ -11,12 +11,14 @@
 mod accept;
 mod activity;
 mod arrival;
+mod attend;
 mod bind;
 mod connection;
 mod handshake;
 mod lodging;
 mod proxy_protocol;
 mod refusal;
+mod service;
 mod socket;
 mod stream;
 

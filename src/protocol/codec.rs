@@ -58,14 +58,14 @@ impl<'a> ContentType<'a> {
 pub struct Json {
     input: Plan,
     output: Plan,
-    policies: Arc<[MethodPolicy]>,
+    policies: Arc<[Arc<MethodPolicy>]>,
     index: usize,
 }
 
 impl Json {
     /// The JSON form of a method's messages; `None` if the plans don't know them, which they do
     /// for every method of their schema.
-    pub fn of(method: &Method, plans: &Plans, policies: &Arc<[MethodPolicy]>) -> Option<Self> {
+    pub fn of(method: &Method, plans: &Plans, policies: &Arc<[Arc<MethodPolicy>]>) -> Option<Self> {
         Some(Self {
             input: plans.message(&method.input)?,
             output: plans.message(&method.output)?,

@@ -137,7 +137,7 @@ pub struct Material<'a> {
     /// How messages are transcoded.
     pub plans: &'a Arc<transcode::Plans>,
     /// What holds for each method, by `Method::index`.
-    pub policies: &'a Arc<[MethodPolicy]>,
+    pub policies: &'a Arc<[Arc<MethodPolicy>]>,
     /// The paths of methods.
     pub rules: &'a Arc<rule::Rules>,
 }

@@ -26,7 +26,7 @@ const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-en
 pub struct Methods {
     schema: Arc<Schema>,
     plans: Arc<Plans>,
-    policies: Arc<[MethodPolicy]>,
+    policies: Arc<[Arc<MethodPolicy>]>,
 }
 
 /// A call of which all but the messages has been read.

@@ -60,8 +60,8 @@ pub struct Router {
 #[derive(Debug, Default)]
 struct Shape {
     /// Places in `routes`.
-    exact: SmallVec<[(Method, usize); 2]>,
-    any: Option<usize>,
+    exact: SmallVec<[(Method, u32); 1]>,
+    any: Option<u32>,
 }
 
 #[derive(Debug)]
@@ -71,17 +71,17 @@ struct Route {
 }
 
 impl Shape {
-    fn exact(&self, method: &Method) -> Option<usize> {
+    fn exact(&self, method: &Method) -> Option<u32> {
         self.exact.iter().find(|(bound, _)| bound == method).map(|(_, route)| *route)
     }
 
     /// The route for a caller that names no method.
-    fn preferred(&self) -> Option<usize> {
+    fn preferred(&self) -> Option<u32> {
         let first = || self.exact.first().map(|(_, route)| *route);
         self.exact(&Method::GET).or_else(first).or(self.any)
     }
 
-    fn route(&self, method: &Method) -> Option<usize> {
+    fn route(&self, method: &Method) -> Option<u32> {
         let from_get = || self.exact(&Method::GET).filter(|_| *method == Method::HEAD);
         self.exact(method).or_else(from_get).or(self.any)
     }
@@ -97,7 +97,7 @@ impl Router {
         let mut fits_path = false;
         let found = self.trie.walk(path, |shape, matched| {
             fits_path = true;
-            self.shapes[shape].route(method).map(|route| (&self.routes[route], matched))
+            self.shapes[shape].route(method).map(|route| (&self.routes[route as usize], matched))
         });
         match found {
             Some((route, matched)) => {
@@ -117,7 +117,7 @@ impl Router {
         captures.clear();
         let preferred = |shape: usize, matched| Some((self.shapes[shape].preferred()?, matched));
         let (route, matched) = self.trie.walk(path, preferred)?;
-        let Route { id, spans } = &self.routes[route];
+        let Route { id, spans } = &self.routes[route as usize];
         captures.fill(matched, spans);
         Some(*id)
     }
@@ -190,14 +190,15 @@ impl RouterBuilder {
             self.conflicts.push(Conflict {
                 method: method.clone(),
                 template: template.to_string(),
-                first: routes[bound].id,
+                first: routes[bound as usize].id,
                 second: id,
             });
             return;
         }
+        let place = routes.len() as u32;
         match method {
-            HttpMethod::One(method) => shape.exact.push((method.clone(), routes.len())),
-            HttpMethod::Any => shape.any = Some(routes.len()),
+            HttpMethod::One(method) => shape.exact.push((method.clone(), place)),
+            HttpMethod::Any => shape.any = Some(place),
         }
         routes.push(Route { id, spans: Span::of(template).collect() });
     }
@@ -207,7 +208,14 @@ impl RouterBuilder {
     /// # Errors
     /// Every conflict, each a later route against the first of its kind.
     pub fn build(self) -> Result<Router, Vec<Conflict>> {
-        if self.conflicts.is_empty() { Ok(self.router) } else { Err(self.conflicts) }
+        if !self.conflicts.is_empty() {
+            return Err(self.conflicts);
+        }
+        let mut router = self.router;
+        router.trie.shrink();
+        router.shapes.shrink_to_fit();
+        router.routes.shrink_to_fit();
+        Ok(router)
     }
 }
 

@@ -142,6 +142,13 @@ impl Trie {
         to
     }
 
+    /// Gives back what was only there to grow.
+    pub(super) fn shrink(&mut self) {
+        self.nodes.shrink_to_fit();
+        let hasher = &self.hasher;
+        self.edges.shrink_to_fit(|edge| hasher.hash_one((edge.from, edge.label, &*edge.text)));
+    }
+
     fn edge(&self, from: u32, label: Label, text: &str) -> Option<u32> {
         let hash = self.hasher.hash_one((from, label, text));
         let same = |edge: &Edge| edge.from == from && edge.label == label && *edge.text == *text;

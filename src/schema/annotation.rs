@@ -4,6 +4,8 @@
 //! its files. It is read from the raw bytes instead, which need no declaration
 //! (<https://github.com/googleapis/googleapis/blob/master/google/api/http.proto>).
 
+use std::sync::Arc;
+
 use prost::{Message, Oneof};
 
 use super::{
@@ -81,7 +83,7 @@ impl Fault {
 }
 
 /// The rules in the bytes of a method's options. `origin` says where they are written.
-pub(super) fn read(options: &[u8], origin: &str, faults: &mut Vec<Fault>) -> Vec<HttpRule> {
+pub(super) fn read(options: &[u8], origin: &Arc<str>, faults: &mut Vec<Fault>) -> Vec<HttpRule> {
     for record in records(options).filter(|record| record.number == HTTP) {
         report_unknown(record.contents(), faults);
     }
@@ -113,7 +115,7 @@ fn report_unknown(rule: &[u8], faults: &mut Vec<Fault>) {
 }
 
 /// A rule and its additional bindings, each as a rule of its own.
-pub(super) fn flatten(rule: &Rule, origin: &str, faults: &mut Vec<Fault>) -> Vec<HttpRule> {
+pub(super) fn flatten(rule: &Rule, origin: &Arc<str>, faults: &mut Vec<Fault>) -> Vec<HttpRule> {
     let mut rules = Vec::with_capacity(1 + rule.additional_bindings.len());
     rules.extend(bind(rule, origin, faults));
     for additional in &rule.additional_bindings {
@@ -128,7 +130,7 @@ pub(super) fn flatten(rule: &Rule, origin: &str, faults: &mut Vec<Fault>) -> Vec
     rules
 }
 
-fn bind(rule: &Rule, origin: &str, faults: &mut Vec<Fault>) -> Option<HttpRule> {
+fn bind(rule: &Rule, origin: &Arc<str>, faults: &mut Vec<Fault>) -> Option<HttpRule> {
     use http::Method;
     let one = |method: Method| Some(HttpMethod::One(method));
     let (method, template) = match rule.pattern.as_ref() {
@@ -174,6 +176,6 @@ fn bind(rule: &Rule, origin: &str, faults: &mut Vec<Fault>) -> Option<HttpRule> 
         template: template.clone(),
         body,
         response_body,
-        origin: origin.into(),
+        origin: origin.clone(),
     })
 }

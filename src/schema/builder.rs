@@ -133,8 +133,10 @@ impl SchemaBuilder {
     ) -> (Option<Schema>, Vec<Problem>) {
         let Self { mut loaded, folders, rules, auto_map, expose, own, mut problems, .. } = self;
         let bundled = source::bundled();
-        let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
-        loaded.extend(protos::compile(&folders, &importable, &mut problems));
+        if !folders.is_empty() {
+            let importable: Vec<Loaded> = loaded.iter().chain(&bundled).cloned().collect();
+            loaded.extend(protos::compile(&folders, &importable, &mut problems));
+        }
 
         let own = add_own(&mut loaded, own);
         let mut files = merge::merge(loaded, &mut problems);
@@ -148,12 +150,12 @@ impl SchemaBuilder {
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let (pool, features) = pool::build(files, &mut problems);
+        let pool::Built { pool, features, services } = pool::build(files, &mut problems);
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
         let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
-        let mut found = methods::find(&pool, &sources, &own, is_exposed, &mut problems);
+        let mut found = methods::find(&pool, &sources, services, &own, is_exposed, &mut problems);
         lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {
             map_automatically(&mut found, &*accepts);
@@ -193,7 +195,7 @@ fn lay_over(
         .collect();
     for (file, Overlay { rule, line }) in rules {
         let mut faults = Vec::new();
-        let origin = format!("{file}:{line}");
+        let origin = format!("{file}:{line}").into();
         let bindings = annotation::flatten(&rule, &origin, &mut faults);
         match by_name.get_mut(&rule.selector) {
             Some(method) => method.rules = bindings,
@@ -245,7 +247,7 @@ fn map_automatically(services: &mut [methods::Found], accepts: &Accepts) {
                 template: method.path.to_string(),
                 body: Body::Whole,
                 response_body: String::new(),
-                origin: "auto_map".to_owned(),
+                origin: "auto_map".into(),
             });
         }
     }

@@ -1,6 +1,6 @@
 //! An RPC method and the HTTP rules that bind it.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use http::uri::PathAndQuery;
 use prost_reflect::MessageDescriptor;
@@ -11,7 +11,7 @@ pub struct Method {
     /// Its place among all methods of the schema, from 0: an index for tables a method.
     pub index: usize,
     /// The service's full name, `bookshelf.v1.Bookshelf`.
-    pub service: String,
+    pub service: Arc<str>,
     /// The method's own name, `GetBook`.
     pub name: String,
     /// The full name with a dot, `bookshelf.v1.Bookshelf.GetBook`, as selectors name it.
@@ -62,8 +62,8 @@ pub struct HttpRule {
     pub body: Body,
     /// The field of the response that makes the HTTP body; empty for the whole message.
     pub response_body: String,
-    /// Where the rule was written, for problems: `shelf.proto: a.b.Service.Method` or `rules.yaml:12`.
-    pub origin: String,
+    /// Where the rule was written, for problems: `shelf.proto` or `rules.yaml:12`.
+    pub origin: Arc<str>,
 }
 
 /// The HTTP method of a rule.

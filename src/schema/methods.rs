@@ -1,41 +1,32 @@
 //! Finds the services and methods of the pool, with the rules of their annotations.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use http::uri::PathAndQuery;
-use prost_reflect::{DescriptorPool, MethodDescriptor, ServiceDescriptor};
+use prost_reflect::{DescriptorPool, MessageDescriptor};
 
 use super::{
     annotation,
-    descriptor::{join, records},
+    descriptor::{MethodType, join, records},
     method::{Idempotency, Method},
+    pool::Declared,
     source::{Loaded, Origin},
 };
 use crate::problem::Problem;
 
-/// What the pool doesn't keep about the files: who brought them, and their methods' raw options.
+/// Who brought which file, in the order in which they were given, that is the order of their
+/// services.
 pub(super) struct Sources {
-    /// Files in the order in which they were given, that is the order of their services.
     files: Vec<(String, Origin)>,
-    /// Full name of a method to its options.
-    options: HashMap<String, Vec<u8>>,
 }
 
 impl Sources {
     pub(super) fn of(files: &[Loaded]) -> Self {
-        let mut options = HashMap::new();
-        for loaded in files {
-            let file = &loaded.file;
-            for service in &file.service {
-                let scope = join(&file.package, &service.name);
-                for method in &service.method {
-                    let bytes = method.options.clone().unwrap_or_default();
-                    options.insert(format!("{scope}.{}", method.name), bytes);
-                }
-            }
-        }
         let files = files.iter().map(|loaded| (loaded.file.name.clone(), loaded.origin.clone()));
-        Self { files: files.collect(), options }
+        Self { files: files.collect() }
     }
 }
 
@@ -53,6 +44,7 @@ pub(super) struct Found {
 pub(super) fn find(
     pool: &DescriptorPool,
     sources: &Sources,
+    mut declared: HashMap<String, Declared>,
     own: &HashSet<String>,
     is_exposed: impl Fn(&str) -> bool,
     problems: &mut Vec<Problem>,
@@ -60,24 +52,28 @@ pub(super) fn find(
     let mut found = Vec::new();
     let mut index = 0;
     for (name, origin) in &sources.files {
-        let Some(file) = pool.get_file_by_name(name).filter(|_| *origin != Origin::Bundled) else {
-            continue;
-        };
-        for service in file.services().filter(|service| is_offered(service, origin, own)) {
-            let mut methods = Vec::new();
-            for method in service.methods().filter(|method| is_exposed(method.full_name())) {
-                let options =
-                    sources.options.get(method.full_name()).map_or(&[][..], Vec::as_slice);
-                if let Some(method) = read(&method, index, options, origin, problems) {
-                    methods.push(method);
-                    index += 1;
-                }
-            }
-            let full_name = service.full_name().to_owned();
-            if methods.is_empty() && service.methods().len() > 0 {
+        let Some(Declared { package, own: all }) = declared.remove(name) else { continue };
+        let file = Place { name: name.as_str().into(), origin };
+        for service in all.into_iter().filter(|_| *origin != Origin::Bundled) {
+            let full_name: Arc<str> = join(&package, &service.name).into();
+            if !is_offered(&full_name, origin, own) {
                 continue;
             }
-            let own = own.contains(&full_name);
+            let is_bare = service.method.is_empty();
+            let mut methods = Vec::with_capacity(service.method.len());
+            for method in service.method {
+                if !is_exposed(&join(&full_name, &method.name)) {
+                    continue;
+                }
+                let Some(types) = types(pool, &full_name, &method) else { continue };
+                let method = file.read(&full_name, method, types, index, problems);
+                index += usize::from(method.is_some());
+                methods.extend(method);
+            }
+            if methods.is_empty() && !is_bare {
+                continue;
+            }
+            let (full_name, own) = (full_name.to_string(), own.contains(&*full_name));
             found.push(Found { full_name, origin: origin.clone(), own, methods });
         }
     }
@@ -86,47 +82,70 @@ pub(super) fn find(
 
 /// A backend's reflection and health services tell of that backend alone; a caller of the gateway
 /// gets the gateway's own in their place.
-fn is_offered(service: &ServiceDescriptor, origin: &Origin, own: &HashSet<String>) -> bool {
+fn is_offered(service: &str, origin: &Origin, own: &HashSet<String>) -> bool {
     let private = ["grpc.reflection.", "grpc.health."];
     match origin {
         Origin::Reflection(_) => {
-            let is_private = private.iter().any(|package| service.full_name().starts_with(package));
-            !is_private || own.contains(service.full_name())
+            let is_private = private.iter().any(|package| service.starts_with(package));
+            !is_private || own.contains(service)
         }
         _ => true,
     }
 }
 
-fn read(
-    method: &MethodDescriptor,
-    index: usize,
-    options: &[u8],
-    origin: &Origin,
-    problems: &mut Vec<Problem>,
-) -> Option<Method> {
-    let service = method.parent_service().full_name();
-    let path = PathAndQuery::try_from(format!("/{service}/{}", method.name())).ok()?;
-    let file = method.parent_file();
-    let mut faults = Vec::new();
-    let place = format!("{}: {}", file.name(), method.full_name());
-    let rules = annotation::read(options, &place, &mut faults);
-    problems.extend(faults.into_iter().map(|fault| {
-        let problem = origin.error(&place, fault.message).mend(fault.mend);
-        Problem { severity: fault.severity, ..problem }
-    }));
-    Some(Method {
-        index,
-        service: service.to_owned(),
-        name: method.name().to_owned(),
-        full_name: method.full_name().to_owned(),
-        path,
-        input: method.input(),
-        output: method.output(),
-        client_streaming: method.is_client_streaming(),
-        server_streaming: method.is_server_streaming(),
-        idempotency: idempotency(options),
-        rules,
-    })
+/// What a method takes and gives. The pool knows the method itself where it had to resolve names.
+fn types(
+    pool: &DescriptorPool,
+    service: &str,
+    method: &MethodType,
+) -> Option<(MessageDescriptor, MessageDescriptor)> {
+    if let Some(service) = pool.get_service_by_name(service) {
+        let known = service.methods().find(|known| known.name() == method.name)?;
+        return Some((known.input(), known.output()));
+    }
+    let message = |name: &str| pool.get_message_by_name(name.trim_start_matches('.'));
+    message(&method.input_type).zip(message(&method.output_type))
+}
+
+/// Where a service stands.
+struct Place<'a> {
+    name: Arc<str>,
+    origin: &'a Origin,
+}
+
+impl Place<'_> {
+    fn read(
+        &self,
+        service: &Arc<str>,
+        method: MethodType,
+        (input, output): (MessageDescriptor, MessageDescriptor),
+        index: usize,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Method> {
+        let path = PathAndQuery::try_from(format!("/{service}/{}", method.name)).ok()?;
+        let options = method.options.as_deref().unwrap_or_default();
+        let full_name = format!("{service}.{}", method.name);
+        let mut faults = Vec::new();
+        let rules = annotation::read(options, &self.name, &mut faults);
+        problems.extend(faults.into_iter().map(|fault| {
+            let place = format!("{}: {full_name}", self.name);
+            let problem = self.origin.error(&place, fault.message).mend(fault.mend);
+            Problem { severity: fault.severity, ..problem }
+        }));
+        Some(Method {
+            index,
+            service: service.clone(),
+            idempotency: idempotency(options),
+            name: method.name,
+            full_name,
+            path,
+            input,
+            output,
+            client_streaming: method.client_streaming,
+            server_streaming: method.server_streaming,
+            rules,
+        })
+    }
 }
 
 /// `MethodOptions.idempotency_level`.

@@ -28,9 +28,10 @@ mod source;
 mod validate;
 mod visit;
 
-use std::{collections::HashMap, fmt, sync::Arc};
+use std::{fmt, hash::BuildHasher, sync::Arc};
 
 use bytes::Bytes;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use prost_reflect::DescriptorPool;
 
 use self::original::Original;
@@ -49,7 +50,9 @@ pub struct Schema {
     services: Vec<Service>,
     own: Vec<Service>,
     methods: Vec<Arc<Method>>,
-    by_path: HashMap<String, usize>,
+    /// Places in `methods`, found by the path that stands there.
+    by_path: HashTable<u32>,
+    hasher: DefaultHashBuilder,
     original: Original,
 }
 
@@ -76,18 +79,23 @@ impl Schema {
         found: Vec<methods::Found>,
         original: Original,
     ) -> Self {
-        let mut methods = Vec::new();
+        let count = found.iter().map(|service| service.methods.len()).sum();
+        let mut methods = Vec::with_capacity(count);
         let (mut services, mut own) = (Vec::new(), Vec::new());
         for service in found {
-            let all: Vec<_> = service.methods.into_iter().map(Arc::new).collect();
-            methods.extend(all.iter().cloned());
-            let origin = service.origin.to_string();
+            let start = methods.len();
+            methods.extend(service.methods.into_iter().map(Arc::new));
+            let (full_name, origin) = (service.full_name, service.origin.to_string());
             let kind = if service.own { &mut own } else { &mut services };
-            kind.push(Service { full_name: service.full_name, origin, methods: all });
+            kind.push(Service { full_name, origin, methods: methods[start..].to_vec() });
         }
-        let path = |method: &Arc<Method>| (method.path.to_string(), method.index);
-        let by_path = methods.iter().map(path).collect();
-        Self { pool, features, services, own, methods, by_path, original }
+        let hasher = DefaultHashBuilder::default();
+        let hash = |method: &Arc<Method>| hasher.hash_one(method.path.as_str());
+        let mut by_path = HashTable::with_capacity(count);
+        for (method, place) in methods.iter().zip(0..) {
+            by_path.insert_unique(hash(method), place, |at| hash(&methods[*at as usize]));
+        }
+        Self { pool, features, services, own, methods, by_path, hasher, original }
     }
 
     /// Every type of every source, and the bundled ones.
@@ -132,7 +140,9 @@ impl Schema {
 
     /// The method that a gRPC call with this path (`/pkg.Service/Method`) means.
     pub fn method_by_path(&self, path: &str) -> Option<&Arc<Method>> {
-        self.by_path.get(path).map(|index| &self.methods[*index])
+        let is_it = |place: &u32| self.methods[*place as usize].path.as_str() == path;
+        let place = self.by_path.find(self.hasher.hash_one(path), is_it)?;
+        Some(&self.methods[*place as usize])
     }
 }
 

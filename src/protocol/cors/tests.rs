@@ -38,11 +38,11 @@ fn cors(policies: &[(&str, Value)]) -> (Cors, Arc<Schema>) {
     let policy = |method: &Arc<Method>| {
         let cors = policies.iter().find(|(name, _)| *name == method.name);
         let cors = cors.map(|(_, value)| serde_json::from_value(value.clone()).unwrap());
-        MethodPolicy { cors, ..MethodPolicy::default() }
+        Arc::new(MethodPolicy { cors, ..MethodPolicy::default() })
     };
     let policies: Arc<[_]> = schema.methods().iter().map(policy).collect();
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
-    let rules = rule::compile(&schema, &plans, |method| &policies[method].parameters);
+    let rules = rule::compile(&schema, &plans, &policies);
     let rules = Arc::new(rules.unwrap_or_else(|problems| panic!("{problems:#?}")));
     let material = Material { schema: &schema, plans: &plans, policies: &policies, rules: &rules };
     (Cors::compile(&material), schema)

@@ -18,44 +18,69 @@ use crate::{
     transcode::{Plan, Plans},
 };
 
-/// The bindings of all rules, in their order.
-///
-/// # Errors
 /// Every problem of every rule.
-pub(super) fn bindings(material: &Material<'_>) -> Result<Vec<Arc<Binding>>, Vec<Problem>> {
-    let mut bindings = Vec::new();
-    let mut problems = Vec::new();
-    for rule in material.rules.iter() {
-        match bind(rule, material.plans, &material.policies[rule.method.index]) {
-            Ok(binding) => bindings.push(Arc::new(binding)),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if problems.is_empty() { Ok(bindings) } else { Err(problems) }
+pub(super) fn check(material: &Material<'_>) -> Vec<Problem> {
+    let Material { plans, policies, .. } = material;
+    let check = |(method, rule): (&Arc<Method>, &HttpRule)| {
+        Parts::of(method, rule, plans, &policies[method.index]).err()
+    };
+    material.rules.sources().filter_map(check).collect()
 }
 
-fn bind(bound: &Arc<Rule>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Result<Binding, Problem> {
-    let (method, rule) = (&bound.method, &bound.source);
-    let problem = |message: String| Problem::error(place(method, rule), message);
-    let output = plans.message(&method.output);
-    let output = output
-        .ok_or_else(|| problem(format!("type `{}` is not known", method.output.full_name())))?;
-    let trailers = Declared::parse(&policy.rest.response_trailers).map_err(|name| {
-        problem(format!("`response_trailers`: `{name}` is no name of a header"))
-            .mend("name trailers as the backend sends them, `x-cost` for example")
-    })?;
+/// The binding of a rule.
+///
+/// # Errors
+/// What is wrong with its bodies or its policy.
+pub(super) fn bind(
+    rule: &Arc<Rule>,
+    plans: &Arc<Plans>,
+    policy: &MethodPolicy,
+) -> Result<Binding, Problem> {
+    let Parts { trailers, output, request, response } =
+        Parts::of(&rule.method, &rule.source, plans, policy)?;
     Ok(Binding {
         trailers,
-        rule: bound.clone(),
+        rule: rule.clone(),
         plans: plans.clone(),
         settings: policy.rest.clone(),
         limits: policy.limits,
         compression: policy.compression.clone(),
         json: policy.json.clone(),
-        request: request_shape(method, rule, plans, &bound.input)?,
-        response: response_shape(method, rule, &output)?,
+        request,
+        response,
         output,
     })
+}
+
+/// What can be wrong in a binding.
+struct Parts {
+    trailers: Declared,
+    output: Plan,
+    request: RequestShape,
+    response: ResponseShape,
+}
+
+impl Parts {
+    fn of(
+        method: &Method,
+        rule: &HttpRule,
+        plans: &Plans,
+        policy: &MethodPolicy,
+    ) -> Result<Self, Problem> {
+        let problem = |message: String| Problem::error(place(method, rule), message);
+        let known = |plan: Option<Plan>, name: &str| {
+            plan.ok_or_else(|| problem(format!("type `{name}` is not known")))
+        };
+        let input = known(plans.message(&method.input), method.input.full_name())?;
+        let output = known(plans.message(&method.output), method.output.full_name())?;
+        let trailers = Declared::parse(&policy.rest.response_trailers).map_err(|name| {
+            problem(format!("`response_trailers`: `{name}` is no name of a header"))
+                .mend("name trailers as the backend sends them, `x-cost` for example")
+        })?;
+        let request = request_shape(method, rule, plans, &input)?;
+        let response = response_shape(method, rule, &output)?;
+        Ok(Self { trailers, output, request, response })
+    }
 }
 
 fn request_shape(

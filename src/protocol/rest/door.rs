@@ -1,6 +1,6 @@
 //! Finds the binding of a request, and opens the call.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use http::{
@@ -25,7 +25,8 @@ use crate::{
     error::Error,
     exchange::Exchange,
     protocol::{
-        Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline, failure,
+        Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody, Upload,
+        deadline, failure,
         gathered::over_limit,
         metadata,
         rule::{self, Rules},
@@ -37,20 +38,23 @@ use crate::{
 /// REST, compiled for one schema.
 struct Rest {
     rules: Arc<Rules>,
-    /// By the rule's number.
-    bindings: Vec<Arc<Binding>>,
+    /// By the rule's number; made when the rule is used.
+    bindings: Box<[OnceLock<Arc<Binding>>]>,
     plans: Arc<Plans>,
+    /// By `Method::index`.
+    policies: Arc<[Arc<MethodPolicy>]>,
 }
 
-/// Compiles a binding for every rule.
+/// Checks that every rule has a binding.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
-    match compile::bindings(material) {
-        Ok(bindings) => {
-            let (rules, plans) = (material.rules.clone(), material.plans.clone());
-            Compiled { door: Some(Box::new(Rest { rules, bindings, plans })), problems: Vec::new() }
-        }
-        Err(problems) => Compiled { door: None, problems },
+    let problems = compile::check(material);
+    if !problems.is_empty() {
+        return Compiled { door: None, problems };
     }
+    let rules = material.rules.clone();
+    let bindings = (0..rules.len()).map(|_| OnceLock::new()).collect();
+    let (plans, policies) = (material.plans.clone(), material.policies.clone());
+    Compiled { door: Some(Box::new(Rest { rules, bindings, plans, policies })), problems }
 }
 
 impl Door for Rest {
@@ -78,6 +82,15 @@ impl Door for Rest {
 }
 
 impl Rest {
+    /// The binding of the rule with this number.
+    fn binding(&self, id: usize) -> &Arc<Binding> {
+        self.bindings[id].get_or_init(|| {
+            let rule = self.rules.rule(id);
+            let bound = compile::bind(rule, &self.plans, &self.policies[rule.method.index]);
+            Arc::new(bound.expect("what was sound at the start still is"))
+        })
+    }
+
     fn call(
         &self,
         head: Parts,
@@ -90,7 +103,7 @@ impl Rest {
         route::check_path(path).map_err(|error| rule::fault::path_encoding(&error))?;
         let mut captures = Captures::new();
         let binding = match self.rules.find(&head.method, path, &mut captures) {
-            Found::Route(id) => &self.bindings[id],
+            Found::Route(id) => self.binding(id),
             Found::MethodNotAllowed(allowed) if head.method == Method::OPTIONS => {
                 return Ok(options(allowed.into_header_value()));
             }

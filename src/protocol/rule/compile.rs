@@ -1,9 +1,9 @@
 //! Rules to a router, once a schema: what is wrong with templates and what clashes is found here,
 //! and serving only sees what is right.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use super::{Rule, Rules, Settings};
+use super::{MethodPolicy, Rule, Rules, Settings, Unused};
 use crate::{
     problem::Problem,
     route::{Conflict, RouterBuilder, Template},
@@ -11,54 +11,58 @@ use crate::{
     transcode::{Plan, Plans, Slot},
 };
 
-/// Compiles every rule, in the order of methods; `settings` gives those of a method by its index.
-/// There is nothing where a problem was found.
+/// Checks every rule, in the order of methods; `policies` are indexed by `Method::index`. There is
+/// nothing where a problem was found.
 ///
 /// # Errors
 /// Every template that is none or binds what can't be bound, and every pair of rules that match
 /// the same requests.
-pub fn compile<'s>(
+pub fn compile(
     schema: &Schema,
     plans: &Plans,
-    settings: impl Fn(usize) -> &'s Settings,
+    policies: &Arc<[Arc<MethodPolicy>]>,
 ) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
-    let mut rules = Vec::new();
+    let mut rules = Vec::with_capacity(schema.rules().count());
     let mut builder = RouterBuilder::new();
     for method in schema.methods() {
-        for rule in &method.rules {
-            match bind(method, rule, plans, settings(method.index)) {
-                Ok((bound, template)) => {
+        let settings = &policies[method.index].parameters;
+        for (rule, index) in method.rules.iter().zip(0..) {
+            match bind(method, rule, plans, settings) {
+                Ok((_, template)) => {
                     builder.insert(&rule.method, &template, rules.len());
-                    rules.push(Arc::new(bound));
+                    rules.push(Unused { method: method.clone(), index, used: OnceLock::new() });
                 }
                 Err(problem) => problems.push(problem),
             }
         }
     }
     match builder.build() {
-        Ok(router) if problems.is_empty() => return Ok(Rules { router, rules }),
+        Ok(router) if problems.is_empty() => {
+            let (plans, policies) = (plans.clone(), policies.clone());
+            return Ok(Rules { router, rules: rules.into(), plans, policies });
+        }
         Ok(_) => {}
         Err(conflicts) => problems.extend(conflicts.iter().map(|one| tell(&rules, one))),
     }
     Err(problems)
 }
 
-fn tell(rules: &[Arc<Rule>], conflict: &Conflict) -> Problem {
-    let [first, second] = [&rules[conflict.first], &rules[conflict.second]];
+fn tell(rules: &[Unused], conflict: &Conflict) -> Problem {
+    let [(first_method, first), (method, second)] =
+        [rules[conflict.first].source(), rules[conflict.second].source()];
     let message = format!(
         "`{} {}` matches the same requests as `{} {}` of {}",
-        second.source.method,
+        second.method,
         second.template,
-        first.source.method,
+        first.method,
         first.template,
-        place(&first.method, &first.source),
+        place(first_method, first),
     );
-    Problem::error(place(&second.method, &second.source), message)
-        .mend("change the path or the HTTP method of one")
+    Problem::error(place(method, second), message).mend("change the path or the HTTP method of one")
 }
 
-fn bind(
+pub(super) fn bind(
     method: &Arc<Method>,
     rule: &HttpRule,
     plans: &Plans,
@@ -99,7 +103,7 @@ impl Rule {
             template: method.path.to_string(),
             body: Body::None,
             response_body: String::new(),
-            origin: method.full_name.clone(),
+            origin: "the method's own path".into(),
         };
         Some(Self {
             method: method.clone(),
@@ -137,11 +141,7 @@ fn numbers(method: &Method, field_path: &[String]) -> Vec<u32> {
     field_path.iter().map_while(step).collect()
 }
 
-/// Where a rule stands: its origin, which names the method or is named beside it.
+/// Where a rule stands: its origin, and the method.
 pub fn place(method: &Method, rule: &HttpRule) -> String {
-    if rule.origin.contains(&method.full_name) {
-        rule.origin.clone()
-    } else {
-        format!("{}: {}", rule.origin, method.full_name)
-    }
+    format!("{}: {}", rule.origin, method.full_name)
 }

@@ -5,7 +5,9 @@
 //! GET /v1/{name=shelves/*}/books?page_size=2   ─►  rule, name = "shelves/7"   ─►  wire bytes
 //! ```
 //!
-//! They are compiled once a schema and shared; what a door makes of bodies is its own.
+//! They are checked once a schema and shared; what a door makes of bodies is its own. A schema may
+//! have thousands of rules of which a day's traffic uses ten: what serving needs of a rule is made
+//! when it is used first.
 
 mod collision;
 mod compile;
@@ -13,7 +15,7 @@ pub mod fault;
 mod parameters;
 mod settings;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::Method as HttpMethod;
 
@@ -21,17 +23,28 @@ pub use self::{
     compile::{compile, place},
     settings::{OnCollision, Settings, UnknownParameters},
 };
+use super::MethodPolicy;
 use crate::{
     route::{Captures, Found, Router},
     schema::{HttpRule, Method},
-    transcode::{Plan, Slot},
+    transcode::{Plan, Plans, Slot},
 };
 
 /// Every rule of a schema, with the router that finds them.
 pub struct Rules {
     router: Router,
     /// By the router's route number.
-    rules: Vec<Arc<Rule>>,
+    rules: Box<[Unused]>,
+    plans: Plans,
+    /// By `Method::index`.
+    policies: Arc<[Arc<MethodPolicy>]>,
+}
+
+/// A rule that is sound, and compiled when it is used.
+struct Unused {
+    method: Arc<Method>,
+    index: u32,
+    used: OnceLock<Arc<Rule>>,
 }
 
 /// One rule bound to its method.
@@ -67,16 +80,39 @@ impl Rules {
     /// The rule of a path for callers whose protocol names no method: that of GET where the most
     /// specific template has one, else the one that was declared first.
     pub fn find_any<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Option<&Arc<Rule>> {
-        self.router.find_any(path, captures).map(|id| &self.rules[id])
+        self.router.find_any(path, captures).map(|id| self.rule(id))
     }
 
     /// The rule of this number.
     pub fn rule(&self, id: usize) -> &Arc<Rule> {
-        &self.rules[id]
+        let Unused { method, index, used } = &self.rules[id];
+        used.get_or_init(|| {
+            let settings = &self.policies[method.index].parameters;
+            let rule = &method.rules[*index as usize];
+            let bound = compile::bind(method, rule, &self.plans, settings);
+            let (rule, _) = bound.expect("what was sound at the start still is");
+            Arc::new(rule)
+        })
     }
 
-    /// Every rule, in the order of numbers.
-    pub fn iter(&self) -> impl Iterator<Item = &Arc<Rule>> {
-        self.rules.iter()
+    /// How many rules there are; their numbers lie below.
+    pub fn len(&self) -> usize {
+        self.rules.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Every rule as the schema has it, in the order of numbers.
+    pub fn sources(&self) -> impl Iterator<Item = (&Arc<Method>, &HttpRule)> {
+        self.rules.iter().map(Unused::source)
+    }
+}
+
+impl Unused {
+    fn source(&self) -> (&Arc<Method>, &HttpRule) {
+        (&self.method, &self.method.rules[self.index as usize])
     }
 }

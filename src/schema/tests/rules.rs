@@ -55,7 +55,7 @@ fn annotations_are_read_without_their_declaration() {
     assert_eq!(rules[1].method, HttpMethod::Any);
     assert_eq!(rules[3].body, Body::Field("field".into()));
     assert_eq!(rules[3].response_body, "answer");
-    assert_eq!(rules[0].origin, "a.proto: a.S.C");
+    assert_eq!(&*rules[0].origin, "a.proto");
 }
 
 #[test]
@@ -115,7 +115,7 @@ http:
     assert_eq!(rules[0].response_body, "title");
     assert_eq!(rules[1].body, Body::Whole);
     assert_eq!(rules[2].method, HttpMethod::Any);
-    assert_eq!(rules[0].origin, "rules.yaml:8");
+    assert_eq!(&*rules[0].origin, "rules.yaml:8");
     let list = schema.method_by_path("/bookshelf.v1.Bookshelf/ListBooks").unwrap();
     assert_eq!(list.rules.len(), 3, "the others keep their own");
 }
@@ -133,7 +133,7 @@ fn an_overlay_may_be_json() {
     let rules = &schema.method_by_path("/bookshelf.v1.Bookshelf/GetBook").unwrap().rules;
     assert_eq!(rules.len(), 2);
     assert_eq!(rules[0].response_body, "title");
-    assert_eq!(rules[0].origin, format!("{}:1", path.display()));
+    assert_eq!(*rules[0].origin, format!("{}:1", path.display()));
 }
 
 #[test]

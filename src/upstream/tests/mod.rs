@@ -52,7 +52,7 @@ fn method(name: &str) -> Arc<Method> {
     let method = service.methods().find(|method| method.name() == name).unwrap();
     Arc::new(Method {
         index: 0,
-        service: service.full_name().to_owned(),
+        service: service.full_name().into(),
         name: name.to_owned(),
         full_name: method.full_name().to_owned(),
         path: format!("/{}/{name}", service.full_name()).parse().unwrap(),

@@ -42,8 +42,8 @@ fn compiled(proto: &str, policy: &MethodPolicy) -> (Option<Kitchen>, Vec<Problem
     let schema = schema.unwrap_or_else(|| panic!("no schema: {problems:#?}"));
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let schema = Arc::new(schema);
-    let policies: Arc<[_]> = vec![policy.clone(); schema.methods().len()].into();
-    let rules = match rule::compile(&schema, &plans, |_| &policy.parameters) {
+    let policies: Arc<[_]> = vec![Arc::new(policy.clone()); schema.methods().len()].into();
+    let rules = match rule::compile(&schema, &plans, &policies) {
         Ok(rules) => Arc::new(rules),
         Err(problems) => return (None, problems),
     };

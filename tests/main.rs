@@ -5,6 +5,7 @@
 mod examples;
 mod fuzz_corpus;
 mod grpc;
+mod grpc_web;
 mod listener;
 mod readme;
 mod rest;

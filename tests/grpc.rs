@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod calls;
+mod compression;
 mod metadata;
 mod pass_through;
 mod upstream_trouble;

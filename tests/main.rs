@@ -8,6 +8,7 @@ mod cors;
 mod examples;
 mod fuzz_corpus;
 mod grpc;
+mod grpc_web;
 mod listener;
 mod readme;
 mod rest;

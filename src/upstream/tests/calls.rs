@@ -119,7 +119,7 @@ async fn error_in_trailers_carries_message_details_and_metadata() {
     assert_eq!(error.origin(), Origin::Upstream);
     assert_eq!(error.details()[0].type_url, "t/a");
     assert!(error.raw_details().is_some());
-    assert_eq!(*error.metadata(), headers(&[("x-head", "h"), ("x-end", "t")]));
+    assert_eq!(error.all_metadata(), headers(&[("x-head", "h"), ("x-end", "t")]));
     assert_eq!(journal.upstream_status.get(), Some(&Code::NotFound));
 }
 

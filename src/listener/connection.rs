@@ -79,12 +79,13 @@ pub(super) async fn serve(
             Ok::<_, Infallible>(keep_call(response, call))
         }
     });
+    let only_http1 = matches!(chosen, Some(Chosen::Http1));
     let server = match chosen {
         None => builder(listen),
         Some(Chosen::Http1) => builder(listen).http1_only(),
         Some(Chosen::Http2) => builder(listen).http2_only(),
     };
-    let io = TokioIo::new(Socket::new(stream, activity.clone()));
+    let io = TokioIo::new(Socket::new(stream, activity.clone()).only_http1(only_http1));
     let mut connection = pin!(server.serve_connection_with_upgrades(io, service));
     let mut look = pin!(tokio::time::sleep(listen.head_timeout.min(listen.idle_timeout)));
     let mut leave = pin!(told_to_leave(&mut draining, &activity));

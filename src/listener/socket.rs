@@ -35,6 +35,9 @@ pub(super) struct Socket {
     activity: Arc<Activity>,
     /// How much of HTTP/2's preface has come; none if the connection speaks something else.
     preface: Option<usize>,
+    /// Whether TLS has settled on HTTP/1.1, so that HTTP/2's preface is a mistake: the server that
+    /// can upgrade goes by the first bytes alone.
+    only_http1: bool,
     /// What is to be written before anything else.
     own: Bytes,
     /// Runs once our end has been sent.
@@ -43,7 +46,20 @@ pub(super) struct Socket {
 
 impl Socket {
     pub(super) fn new(stream: Stream, activity: Arc<Activity>) -> Self {
-        Self { stream, activity, preface: Some(0), own: Bytes::new(), linger: None }
+        Self {
+            stream,
+            activity,
+            preface: Some(0),
+            only_http1: false,
+            own: Bytes::new(),
+            linger: None,
+        }
+    }
+
+    /// Takes no HTTP/2.
+    pub(super) fn only_http1(mut self, only: bool) -> Self {
+        self.only_http1 = only;
+        self
     }
 
     fn note_read(&mut self, bytes: &[u8]) {
@@ -98,6 +114,9 @@ impl AsyncRead for Socket {
         let read = Pin::new(&mut self.stream).poll_read(cx, buffer);
         if read.is_ready() {
             self.note_read(&buffer.filled()[before..]);
+        }
+        if self.only_http1 && self.activity.speaks_http2() {
+            return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
         }
         read
     }

@@ -17,7 +17,10 @@
 //! ```
 //!
 //! A browser that asks first whether a page may call comes no further than 2: [`protocol::cors`]
-//! answers from the route table. [`gateway`] is that way as one function. Everything that a request meets on it is immutable:
+//! answers from the route table. A WebSocket is answered at step 4, and steps 7 to 10 go on beside
+//! it, message by message, as a session of its own.
+//!
+//! [`gateway`] is that way as one function. Everything that a request meets on it is immutable:
 //! schema, routes, plans, stages and clusters are compiled into one [`config::Runtime`] before the
 //! first request, and nothing invalid survives that. Serving never validates configuration.
 //!

@@ -10,6 +10,8 @@ prepare_go() {
         echo "Go was not found; please install it (apt-get install golang-go)" >&2
         return 1
     fi
+    # A module's own dependencies may ask for a Go that is newer still, which Go sees to itself.
+    export GOTOOLCHAIN=auto
     local minor
     minor=$(GOTOOLCHAIN=local go version | sed -nE 's/^go version go1\.([0-9]+).*/\1/p')
     [ "${minor:-0}" -lt "$go_least" ] || return 0
@@ -19,7 +21,7 @@ prepare_go() {
     # Modules have no executable files.
     chmod +x "$folder"/bin/* "$folder"/pkg/tool/*/*
     unset GOROOT
-    export PATH=$folder/bin:$PATH GOTOOLCHAIN=local
+    export PATH=$folder/bin:$PATH
 }
 
 # Fetches a module; tells its folder in Go's cache.

@@ -114,7 +114,11 @@ impl Door for Connect {
             Ok(Found::Call(shape, form)) => (shape, form),
             Ok(Found::Options(allow)) => return Opening::Answered(options(allow)),
             Err(error) => {
-                let refusal = failure::refuse(&error, &self.plans);
+                let is_foreign = form::is_foreign(&head) && !head.headers.contains_key(VERSION);
+                let refusal = match is_foreign {
+                    true => failure::plain(&error),
+                    false => failure::refuse(&error, &self.plans),
+                };
                 return Opening::Answered(answer::bare(refusal, is_head));
             }
         };

@@ -10,6 +10,7 @@ mod fuzz_corpus;
 mod grpc;
 mod grpc_web;
 mod listener;
+mod matrix;
 mod readme;
 mod rest;
 mod support;

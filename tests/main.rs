@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod clients;
 mod compression;
 mod connect;
 mod cors;
@@ -10,6 +11,7 @@ mod fuzz_corpus;
 mod grpc;
 mod grpc_web;
 mod listener;
+mod matrix;
 mod readme;
 mod rest;
 mod support;

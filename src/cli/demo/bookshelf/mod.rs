@@ -11,6 +11,7 @@
 //! - a watch that ends well has the trailer `x-bookshelf-sent`, the number of books sent;
 //! - [`Bookshelf::cancelled`] counts the calls that their callers left before the end.
 
+mod cut;
 mod refusal;
 mod seed;
 mod service;
@@ -144,6 +145,7 @@ pub async fn serve(
         routes = routes.add_service(reflection);
     }
     Server::builder()
+        .layer(tower::util::MapRequestLayer::new(cut::watch))
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), shutdown)
         .await

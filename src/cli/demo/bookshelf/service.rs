@@ -9,7 +9,9 @@ use tonic::{
 };
 
 use super::{
-    Bookshelf, refusal,
+    Bookshelf,
+    cut::Cut,
+    refusal,
     shelf::checksum,
     stream::{self, Answers, Call},
     types::{
@@ -195,9 +197,11 @@ impl Bookshelf {
         F: Future<Output = Result<A, Status>> + Send,
     {
         let mut call = Call::begin(&self.0.calls);
-        let (metadata, _, asked) = request.into_parts();
+        let (metadata, extensions, asked) = request.into_parts();
         let result = work(asked).await;
-        call.end(result.as_ref());
+        if !extensions.get::<Cut>().is_some_and(Cut::is_cut) {
+            call.end(result.as_ref());
+        }
         respond(&metadata, result)
     }
 

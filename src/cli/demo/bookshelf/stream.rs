@@ -165,7 +165,8 @@ pub(super) fn chat(
     let talk = Talk { messages, known, book: String::new(), number: 0 };
     let answers = stream::try_unfold(talk, async |mut talk| {
         let Some(message) = talk.messages.message().await? else { return Ok(None) };
-        if talk.number == 0 {
+        // A message that names a book turns the talk to it.
+        if talk.number == 0 || !message.book.is_empty() {
             (talk.known)(&message.book)?;
             talk.book = message.book;
         }

@@ -1,0 +1,128 @@
+//! Clients of other languages through the gateway over TLS, which they know nothing of but its
+//! address and whom to trust: health, the schema by reflection, and calls of all four kinds.
+//!
+//! They need what `tests/run` sets up: the packages of `tests/requirements.txt` in `tests/.venv`, and
+//! grpcurl in `target/tools/bin`.
+
+use std::{fs, path::Path};
+
+use tempfile::TempDir;
+use tokio::process::Command;
+use transom::cli::demo::bookshelf::Bookshelf;
+
+use crate::support::{Gateway, authority::Authority, rig, within};
+
+/// A gateway with TLS, and a bookshelf behind it that is asked for its schema.
+struct Secured {
+    gateway: Gateway,
+    bookshelf: Bookshelf,
+    folder: TempDir,
+}
+
+impl Secured {
+    async fn start() -> Self {
+        let (bookshelf, upstream) = rig::start_bookshelf().await;
+        let folder = tempfile::tempdir().unwrap();
+        Authority::new(folder.path(), "ca").write("a", &["localhost"]);
+        let config = folder.path().join("transom.yaml");
+        let text = format!(
+            "listen:\n  - address: 127.0.0.1:0\n    tls:\n      certificates:\n        \
+             - {{ certificate: a.pem, key: a.key }}\n\
+             upstreams: {{ bookshelf: {{ endpoints: [\"http://{upstream}\"] }} }}\n"
+        );
+        fs::write(&config, text).unwrap();
+        let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
+        Self { gateway, bookshelf, folder }
+    }
+
+    /// Where it listens, by the name that its certificate has.
+    fn address(&self) -> String {
+        format!("localhost:{}", self.gateway.address.port())
+    }
+
+    /// The certificate of whom to trust.
+    fn roots(&self) -> String {
+        self.folder.path().join("ca.pem").to_str().unwrap().to_owned()
+    }
+
+    /// Runs grpcurl; gives what it printed, whether it went well, and what it complained of.
+    async fn grpcurl(&self, options: &[&str], target: &[&str]) -> (String, bool, String) {
+        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/grpcurl");
+        let (address, roots) = (self.address(), self.roots());
+        let mut command = Command::new(program);
+        command.args(["-max-time", "20", "-cacert", &roots]).args(options);
+        run(command.arg(&address).args(target)).await
+    }
+}
+
+async fn run(command: &mut Command) -> (String, bool, String) {
+    let output = command.kill_on_drop(true).output();
+    let output = within("the client's end", output).await.expect("tests/run sets it up");
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (text(output.stdout), output.status.success(), text(output.stderr))
+}
+
+#[tokio::test]
+#[ignore = "needs Python, which tests/run sets up"]
+async fn client_in_python_finds_and_calls_everything_by_the_address_alone() {
+    let secured = Secured::start().await;
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let mut command = Command::new(tests.join(".venv/bin/python"));
+    command.arg(tests.join("python/client.py")).args([secured.address(), secured.roots()]);
+    let (printed, well, complaint) = run(&mut command).await;
+    assert!(well, "{printed}\n{complaint}");
+    let held: Vec<&str> = printed.lines().collect();
+    let want = [
+        "health",
+        "reflection",
+        "unary",
+        "server stream",
+        "client stream",
+        "bidi",
+        "status with details",
+        "late failure",
+        "deadline",
+        "cancelled",
+    ];
+    assert_eq!(held, want);
+    // The deadline and the cancelled watch.
+    within("the calls' end", secured.bookshelf.wait_for_cancelled(2)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs grpcurl, which tests/run sets up"]
+async fn client_grpcurl_lists_describes_and_calls_by_the_address_alone() {
+    let secured = Secured::start().await;
+    let (listed, well, complaint) = secured.grpcurl(&[], &["list"]).await;
+    assert!(well, "{complaint}");
+    let services: Vec<&str> = listed.lines().collect();
+    for service in ["bookshelf.v1.Bookshelf", "grpc.health.v1.Health"] {
+        assert!(services.contains(&service), "{services:?}");
+    }
+    let service = "bookshelf.v1.Bookshelf";
+    let (described, well, complaint) = secured.grpcurl(&[], &["describe", service]).await;
+    assert!(well && described.contains("rpc ImportBooks ( stream "), "{described}{complaint}");
+
+    let ask = r#"{"name":"shelves/science/books/tides"}"#;
+    let method = "bookshelf.v1.Bookshelf/GetBook";
+    let (book, well, complaint) = secured.grpcurl(&["-d", ask], &[method]).await;
+    assert!(well && book.contains(r#""name": "shelves/science/books/tides""#), "{book}{complaint}");
+    let ask = r#"{"parent":"shelves/fiction"}"#;
+    let method = "bookshelf.v1.Bookshelf/WatchBooks";
+    let (books, well, complaint) = secured.grpcurl(&["-d", ask], &[method]).await;
+    assert!(well, "{complaint}");
+    assert_eq!(books.matches(r#""name": "shelves/fiction/"#).count(), 2, "{books}");
+    let ask = r#"{"parent":"shelves/url","book":{"title":"A"}}{"book":{"title":"B"}}"#;
+    let method = "bookshelf.v1.Bookshelf/ImportBooks";
+    let (imported, well, complaint) = secured.grpcurl(&["-d", ask], &[method]).await;
+    assert!(well && imported.contains(r#""imported": 2"#), "{imported}{complaint}");
+    let ask = r#"{"book":"shelves/science/books/tides","text":"a"}{"text":"b"}"#;
+    let method = "bookshelf.v1.Bookshelf/Chat";
+    let (heard, well, complaint) = secured.grpcurl(&["-d", ask], &[method]).await;
+    assert!(well && heard.contains(r#""number": 2"#), "{heard}{complaint}");
+    let ask = r#"{"code":5,"message":"gone","details":true}"#;
+    let method = "bookshelf.v1.Bookshelf/Fail";
+    let (_, well, complaint) = secured.grpcurl(&["-d", ask], &[method]).await;
+    assert!(!well && complaint.contains("NotFound"), "{complaint}");
+    assert!(complaint.contains("gone") && complaint.contains("AS_ASKED"), "{complaint}");
+}

@@ -183,11 +183,6 @@ impl Activity {
         self.http2.store(true, Relaxed);
     }
 
-    /// Whether it has begun with HTTP/2's preface.
-    pub(super) fn speaks_http2(&self) -> bool {
-        self.http2.load(Relaxed)
-    }
-
     /// How much of its first `age` a connection that has had no call yet has before it.
     pub(super) fn youth(&self, age: Duration) -> Option<Duration> {
         let is_new = self.calls.load(Relaxed) == 0 && self.head_since.load(Relaxed) == 1;

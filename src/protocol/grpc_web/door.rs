@@ -49,7 +49,7 @@ impl Door for GrpcWeb {
         let body = Upload::new(body, &head.headers);
         let form = match check(&head) {
             Ok(form) => form,
-            Err(refused) => return Opening::Answered(refused),
+            Err((error, status)) => return Opening::Answered(respond(&error, status)),
         };
         head.headers.remove(X_GRPC_WEB);
         let answered = form.answered(&head.headers);
@@ -68,7 +68,7 @@ impl Door for GrpcWeb {
 }
 
 /// The request's form, or why it can't be a call.
-fn check(head: &Parts) -> Result<Form, Response<ResponseBody>> {
+fn check(head: &Parts) -> Result<Form, (Error, StatusCode)> {
     let said = Said::by(&head.headers);
     if head.method != Method::POST {
         const SHOWN: usize = 20;
@@ -76,7 +76,7 @@ fn check(head: &Parts) -> Result<Form, Response<ResponseBody>> {
         let message = format!("gRPC-Web calls are POST and never {shown}");
         let error = refused("method_not_allowed", message)
             .with_header(ALLOW, HeaderValue::from_static("POST"));
-        return Err(respond(&error, StatusCode::METHOD_NOT_ALLOWED));
+        return Err((error, StatusCode::METHOD_NOT_ALLOWED));
     }
     match said {
         Said::Form(form) => Ok(form),
@@ -85,7 +85,7 @@ fn check(head: &Parts) -> Result<Form, Response<ResponseBody>> {
     }
 }
 
-fn unknown_codec(codec: &str) -> Response<ResponseBody> {
+fn unknown_codec(codec: &str) -> (Error, StatusCode) {
     const SHOWN: usize = 50;
     let shown = &codec[..codec.floor_char_boundary(SHOWN)];
     let taken = "application/grpc-web, application/grpc-web+proto, application/grpc-web+json, \
@@ -93,7 +93,7 @@ fn unknown_codec(codec: &str) -> Response<ResponseBody> {
     let message = format!("messages in `{shown}` are not known; send {taken}");
     let error =
         refused("unknown_codec", message).with_header(ACCEPT_POST, HeaderValue::from_static(taken));
-    respond(&error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
+    (error, StatusCode::UNSUPPORTED_MEDIA_TYPE)
 }
 
 fn refused(reason: &'static str, message: String) -> Error {

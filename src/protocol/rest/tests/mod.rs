@@ -42,7 +42,7 @@ fn compiled(proto: &str, policy: &MethodPolicy) -> (Option<Kitchen>, Vec<Problem
     let schema = schema.unwrap_or_else(|| panic!("no schema: {problems:#?}"));
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let schema = Arc::new(schema);
-    let policies: Arc<[_]> = vec![Arc::new(policy.clone()); schema.methods().len()].into();
+    let policies: Arc<[_]> = schema.methods().iter().map(|_| Arc::new(policy.clone())).collect();
     let rules = match rule::compile(&schema, &plans, &policies) {
         Ok(rules) => Arc::new(rules),
         Err(problems) => return (None, problems),

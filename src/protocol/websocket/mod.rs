@@ -49,8 +49,8 @@
 //! the method is known and the socket is open. Response metadata and trailers have no place here.
 //!
 //! # Backpressure
-//! The socket is read while little is kept for the backend ([`inbox`]), and the backend is read when
-//! the socket has taken what was written ([`line`]). Who waits for one side still hears the other
+//! The socket is read while little is kept for the backend (`inbox`), and the backend is read when
+//! the socket has taken what was written (`line`). Who waits for one side still hears the other
 //! leave. Pings go out when the caller has been silent, and a caller who could answer but doesn't is
 //! gone; where one of both sides doesn't read, silence proves nothing, and only `websocket.idle`
 //! counts.

@@ -25,7 +25,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.open_files(["bookshelf/v1/bookshelf.proto"])?;
     fs::write(out.join("bookshelf.binpb"), compiler.encode_file_descriptor_set())?;
 
-    compiler.open_files(["google/rpc/status.proto", "google/rpc/error_details.proto"])?;
+    let mut page = protox::Compiler::new(["proto"])?;
+    page.include_imports(true).include_source_info(false).open_file("demo/v1/page.proto")?;
+    fs::write(out.join("page.binpb"), page.encode_file_descriptor_set())?;
+
+    compiler.open_files([
+        "google/rpc/status.proto",
+        "google/rpc/error_details.proto",
+        "demo/v1/page.proto",
+    ])?;
     let encoded = compiler.encode_file_descriptor_set();
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
     tonic_prost_build::configure()

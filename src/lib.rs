@@ -28,7 +28,7 @@
 //!
 //! ```text
 //! 0  error, problem                             nothing of ours
-//! 1  coding, frame                              bytes as they cross a wire
+//! 1  coding, cork, frame                        bytes as they cross a wire
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
@@ -47,6 +47,8 @@ pub mod error;
 pub mod problem;
 
 pub mod coding;
+
+pub mod cork;
 
 pub mod frame;
 

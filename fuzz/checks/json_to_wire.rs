@@ -77,11 +77,11 @@ fn check_return(choice: &Choice, wire: &[u8]) {
     };
     assert!(is_json(json.as_bytes()), "{json}");
     let again = choice.read_json(json.as_bytes()).unwrap_or_else(|error| panic!("{json}: {error}"));
-    // Every number of NullValue is written as null.
+    // Every number of NullValue is written as null, and the default of the enum is then left out.
     if !json.contains("null") {
         assert_eq!(choice.canonical(&again), Ok(canonical), "{json}");
+        assert_eq!(choice.write_json(&again).as_ref(), Ok(&json));
     }
-    assert_eq!(choice.write_json(&again).as_ref(), Ok(&json));
 }
 
 /// One field's value, as a request's body may be.

@@ -15,7 +15,7 @@ use hyper::{
     service::HttpService,
 };
 use tokio::{
-    io::AsyncRead,
+    io::{AsyncRead, AsyncWrite},
     sync::watch,
     time::{Instant, Sleep, sleep},
 };
@@ -24,7 +24,7 @@ use super::{
     activity::{Activity, Verdict},
     socket::{Socket, Tongue},
 };
-use crate::config::Listen;
+use crate::{config::Listen, cork::Puller};
 
 /// How long after its beginning a connection may have its first request, although we drain.
 const GRACE: Duration = Duration::from_millis(250);
@@ -193,6 +193,30 @@ where
 {
     fn leave(&mut self) {
         Pin::new(self).graceful_shutdown();
+    }
+}
+
+/// A connection of which all that is written in one turn leaves at its end.
+pub(super) struct Turns<C, S> {
+    pub(super) connection: C,
+    pub(super) puller: Puller<S>,
+}
+
+impl<C: Attended, S: AsyncWrite + Unpin> Future for Turns<C, S> {
+    type Output = hyper::Result<()>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        if polled.is_pending() {
+            self.puller.pull(cx);
+        }
+        polled
+    }
+}
+
+impl<C: Attended, S: AsyncWrite + Unpin> Attended for Turns<C, S> {
+    fn leave(&mut self) {
+        self.connection.leave();
     }
 }
 

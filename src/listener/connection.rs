@@ -14,19 +14,23 @@ use std::{any::Any, sync::Arc};
 use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
     sync::watch,
 };
 
 use super::{
     activity::Activity,
-    attend::{End, Overseer, Silence, attend, wait_for_bytes},
+    attend::{End, Overseer, Silence, Turns, attend, wait_for_bytes},
     handshake::Chosen,
     lodging::Lodgings,
     service::service,
     socket::{Socket, Tongue},
 };
-use crate::{config::Listen, gateway::Gateway, protocol::Caller};
+use crate::{config::Listen, cork::cork, gateway::Gateway, protocol::Caller};
+
+/// How much of an HTTP/2 connection is read at once. The library itself reads into what is left of
+/// a buffer, which for small calls means more system calls than there is to read.
+const READ_BUFFER: usize = 16 << 10;
 
 /// What every connection of a worker shares.
 pub(super) struct Context {
@@ -67,13 +71,15 @@ pub(super) async fn serve<S>(
             Err(Silence::Gone) => return,
         };
         let service = service(&context.gateway, &caller, &activity);
-        let io = TokioIo::new(socket);
         if tongue == Tongue::Http2 {
             activity.note_http2();
+            let (corked, puller) = cork(socket);
+            let io = TokioIo::new(BufReader::with_capacity(READ_BUFFER, corked));
             let connection = builder2(&context.listen).serve_connection(io, service);
-            return report(attend(&mut *Box::new(connection), &mut overseer).await, &caller);
+            let mut connection = Box::new(Turns { connection, puller });
+            return report(attend(&mut *connection, &mut overseer).await, &caller);
         }
-        let connection = builder1(&context.listen).serve_connection(io, service);
+        let connection = builder1(&context.listen).serve_connection(TokioIo::new(socket), service);
         // On the heap, as it isn't there most of the time.
         let mut connection = Box::new(connection.with_upgrades());
         let end = attend(&mut *connection, &mut overseer).await;

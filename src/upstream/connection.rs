@@ -34,7 +34,11 @@ use super::{
     settings,
     socket::{self, Socket, not_http2},
 };
-use crate::{coding::Codings, frame::Framed};
+use crate::{
+    coding::Codings,
+    cork::{Corked, Puller, cork},
+    frame::Framed,
+};
 
 /// How much of one reply may be under way or unread.
 const STREAM_WINDOW: u32 = 512 << 10;
@@ -60,7 +64,22 @@ const REMEMBERED_RESETS: usize = 1024;
 const UNTOLD: usize = usize::MAX - 1;
 
 /// What `h2` drives for us.
-pub(super) type Link = h2::client::Connection<BufReader<Socket>, Framed>;
+pub(super) struct Link {
+    connection: h2::client::Connection<BufReader<Corked<Socket>>, Framed>,
+    /// What the library writes in a turn leaves at its end.
+    puller: Puller<Socket>,
+}
+
+impl Link {
+    /// Gives the library its turn; ready when the connection is over.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), h2::Error>> {
+        let polled = Pin::new(&mut self.connection).poll(cx);
+        if polled.is_pending() {
+            self.puller.pull(cx);
+        }
+        polled
+    }
+}
 
 /// A live connection, as its lane holds it.
 pub(super) struct Connection {
@@ -147,6 +166,7 @@ pub(super) async fn connect(target: &Target) -> Result<(SendRequest<Framed>, Lin
 }
 
 async fn handshake(socket: Socket) -> Result<(SendRequest<Framed>, Link), Fault> {
+    let (corked, puller) = cork(socket);
     let handshake = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -160,12 +180,13 @@ async fn handshake(socket: Socket) -> Result<(SendRequest<Framed>, Link), Fault>
         .max_local_error_reset_streams(None)
         .data_frame_budget(usize::MAX)
         .initial_max_send_streams(UNTOLD)
-        .handshake(BufReader::with_capacity(READ_BUFFER, socket));
-    let (sender, mut link) = handshake.await.map_err(handshake_fault)?;
-    poll_fn(|cx| match Pin::new(&mut link).poll(cx) {
+        .handshake(BufReader::with_capacity(READ_BUFFER, corked));
+    let (sender, connection) = handshake.await.map_err(handshake_fault)?;
+    let mut link = Link { connection, puller };
+    poll_fn(|cx| match link.poll(cx) {
         Poll::Ready(Ok(())) => Poll::Ready(Err(closed_early("end of stream"))),
         Poll::Ready(Err(error)) => Poll::Ready(Err(handshake_fault(error))),
-        Poll::Pending if link.max_concurrent_send_streams() == UNTOLD => Poll::Pending,
+        Poll::Pending if link.connection.max_concurrent_send_streams() == UNTOLD => Poll::Pending,
         Poll::Pending => Poll::Ready(Ok(())),
     })
     .await?;
@@ -217,7 +238,7 @@ impl Driver {
         {
             return Poll::Ready("no answer to a ping".to_owned());
         }
-        match Pin::new(&mut self.link).poll(cx) {
+        match self.link.poll(cx) {
             Poll::Ready(Ok(())) => return Poll::Ready("closed".to_owned()),
             Poll::Ready(Err(error)) => return Poll::Ready(error.to_string()),
             Poll::Pending => {}
@@ -228,7 +249,7 @@ impl Driver {
 
     /// Tells the calls that wait for a stream what the peer has just changed.
     fn follow_peer(&mut self) {
-        let limit = self.link.max_concurrent_send_streams();
+        let limit = self.link.connection.max_concurrent_send_streams();
         let changed = self.load.limit.swap(limit, SeqCst) != limit;
         let Some(lane) = self.lane.upgrade() else { return };
         if lane.has_waiters() {
@@ -249,7 +270,7 @@ struct Pings {
 impl Pings {
     fn new(link: &mut Link, settings: &settings::Keepalive) -> Option<Self> {
         let settings::Keepalive { interval, timeout } = *settings;
-        let pings = link.ping_pong()?;
+        let pings = link.connection.ping_pong()?;
         Some(Self { pings, interval, timeout, timer: Box::pin(sleep(interval)), awaiting: false })
     }
 

@@ -1,16 +1,20 @@
-//! The server under test of the Connect conformance suite: gRPC's own reference server, and this
-//! gateway before it.
+//! The server under test of the Connect conformance suite: the suite's own servers, and this
+//! gateway before them.
 //!
 //! ```text
 //! runner ── ServerCompatRequest ──► stdin        stdout ── ServerCompatResponse ──► runner
-//! runner ── gRPC, gRPC-Web, Connect ──► transom serve ── gRPC ──► grpcserver
+//! runner ── gRPC, gRPC-Web, Connect ──► transom serve ──┬─ gRPC ──► grpcserver
+//!                                                       └─ gRPC ──► referenceserver
 //! ```
 //!
-//! Each message has its length before it, in four octets, big endian. The runner starts one such
-//! process a configuration and ends it with SIGTERM, which ends both children too.
+//! The second stands there for IdempotentUnary alone, which gRPC's server does not implement: the
+//! only method that the suite calls by GET.
 //!
-//! `GRPCSERVER`, `TRANSOM` and `PROTOS` name the reference server, the gateway and the folder of
-//! the suite's .proto files.
+//! Each message has its length before it, in four octets, big endian. The runner starts one such
+//! process a configuration and ends it with SIGTERM, which ends all children too.
+//!
+//! `GRPCSERVER`, `REFERENCESERVER`, `TRANSOM` and `PROTOS` name the suite's servers, the gateway and
+//! the folder of the suite's .proto files.
 
 use std::{env, error::Error, fmt::Write as _, fs, process::Stdio};
 
@@ -60,17 +64,19 @@ struct ServerCompatResponse {
     pem_cert: Vec<u8>,
 }
 
-/// What the reference server is asked for: gRPC over cleartext HTTP/2, whatever the runner wants.
+/// What the servers behind the gateway are asked for, whatever the runner wants: gRPC over cleartext
+/// HTTP/2.
 const GRPC: i32 = 2;
 const HTTP_2: i32 = 2;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Outcome<()> {
     let request: ServerCompatRequest = read(&mut stdin()).await?;
-    let (mut reference, backend) = start_reference().await?;
+    let mut grpc = Backend::start("GRPCSERVER").await?;
+    let mut reference = Backend::start("REFERENCESERVER").await?;
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("transom.yaml");
-    fs::write(&file, configuration(&request, backend, folder.path())?)?;
+    fs::write(&file, configuration(&request, [grpc.port, reference.port], folder.path())?)?;
     let (mut gateway, port) = start_gateway(&file).await?;
     let response = ServerCompatResponse {
         host: "127.0.0.1".into(),
@@ -82,28 +88,37 @@ async fn main() -> Outcome<()> {
     tokio::select! {
         _ = end.recv() => {}
         status = gateway.wait() => return Err(format!("the gateway ended: {}", status?).into()),
-        status = reference.wait() => return Err(format!("the backend ended: {}", status?).into()),
+        status = grpc.child.wait() => return Err(format!("a backend ended: {}", status?).into()),
+        status = reference.child.wait() => return Err(format!("a backend ended: {}", status?).into()),
     }
     Ok(())
 }
 
-/// Starts gRPC's reference server; gives its port.
-async fn start_reference() -> Outcome<(Child, u32)> {
-    let mut command = Command::new(env::var("GRPCSERVER")?);
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
-    let mut child = command.spawn()?;
-    let request = ServerCompatRequest {
-        protocol: GRPC,
-        http_version: HTTP_2,
-        // None is not taken for no limit.
-        message_receive_limit: 64 << 20,
-        ..Default::default()
-    };
-    let (mut input, output) = (child.stdin.take(), child.stdout.take());
-    let input = input.as_mut().ok_or("no stdin")?;
-    write(input, &request).await?;
-    let response: ServerCompatResponse = read(&mut output.ok_or("no stdout")?).await?;
-    Ok((child, response.port))
+/// A server behind the gateway.
+struct Backend {
+    child: Child,
+    port: u32,
+}
+
+impl Backend {
+    /// Starts the server that the variable names.
+    async fn start(variable: &str) -> Outcome<Self> {
+        let mut command = Command::new(env::var(variable)?);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
+        let mut child = command.spawn()?;
+        let request = ServerCompatRequest {
+            protocol: GRPC,
+            http_version: HTTP_2,
+            // None is not taken for no limit.
+            message_receive_limit: 64 << 20,
+            ..Default::default()
+        };
+        let input = child.stdin.as_mut().ok_or("no stdin")?;
+        write(input, &request).await?;
+        let mut output = child.stdout.take().ok_or("no stdout")?;
+        let response: ServerCompatResponse = read(&mut output).await?;
+        Ok(Self { child, port: response.port })
+    }
 }
 
 /// Starts the gateway; gives its port.
@@ -133,7 +148,7 @@ async fn start_gateway(file: &std::path::Path) -> Outcome<(Child, u16)> {
 /// The gateway's configuration for what the runner asks for.
 fn configuration(
     request: &ServerCompatRequest,
-    backend: u32,
+    [grpc, reference]: [u32; 2],
     folder: &std::path::Path,
 ) -> Outcome<String> {
     let mut text = String::from("listen:\n  - address: 127.0.0.1:0\n");
@@ -148,8 +163,14 @@ fn configuration(
     }
     let protos = env::var("PROTOS")?;
     write!(text, "schema:\n  - protos: {protos}\n")?;
-    write!(text, "upstreams:\n  reference: {{ endpoints: [\"http://127.0.0.1:{backend}\"] }}\n")?;
-    text += "services:\n  \"connectrpc.conformance.v1.*\":\n    upstream: reference\n";
+    text += "upstreams:\n";
+    for (name, port) in [("grpc", grpc), ("reference", reference)] {
+        writeln!(text, "  {name}: {{ endpoints: [\"http://127.0.0.1:{port}\"] }}")?;
+    }
+    text += "services:\n";
+    text += "  connectrpc.conformance.v1.ConformanceService.IdempotentUnary:\n";
+    text += "    upstream: reference\n";
+    text += "  \"connectrpc.conformance.v1.*\":\n    upstream: grpc\n";
     // The backend tells which deadline it was given, and there is to be none but the caller's.
     text += "    timeout: none\n";
     if request.message_receive_limit > 0 {

@@ -27,7 +27,7 @@ async fn content_type_that_the_method_does_not_take_is_415() {
     let streams = "application/connect+json, application/connect+proto";
     for (method, content_type, takes) in [
         ("Ping", "application/foo", unary),
-        ("Ping", "image/jpeg", unary),
+        ("Ping", "Application/Foo", unary),
         ("Ping", "application/connect+json", unary),
         ("Ping", "application/json; charset=utf-16", unary),
         ("WatchBooks", "application/json", streams),
@@ -41,6 +41,22 @@ async fn content_type_that_the_method_does_not_take_is_415() {
         assert_eq!(response.header("accept-post"), takes);
     }
     refusal(&rig.request("POST", &path("Ping"), &[], b"").await, 415, "unknown");
+    assert_eq!(rig.bookshelf.begun(), 0);
+}
+
+#[tokio::test]
+async fn content_type_of_another_tongue_is_415_in_plain_words() {
+    let rig = Rig::start().await;
+    let takes = "application/json, application/proto";
+    for content_type in ["image/jpeg", "text/plain; charset=utf-8", "Multipart/Form-Data"] {
+        let headers = [("content-type", content_type)];
+        let response = rig.request("POST", &path("Ping"), &headers, b"12345678").await;
+        assert_eq!(response.status, 415);
+        assert_eq!(response.header("content-type"), "text/plain; charset=utf-8");
+        assert_eq!(response.header("accept-post"), takes);
+        let message = String::from_utf8(response.body.to_vec()).unwrap();
+        assert!(message.contains(takes) && message.contains(content_type), "{message}");
+    }
     assert_eq!(rig.bookshelf.begun(), 0);
 }
 

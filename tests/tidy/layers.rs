@@ -4,7 +4,7 @@ use super::{assert_tidy, code::Source, findings};
 
 /// What every module of the second level may know.
 const WAIST: &[&str] =
-    &["error", "problem", "coding", "frame", "schema", "exchange", "route", "transcode"];
+    &["error", "problem", "coding", "cork", "frame", "schema", "exchange", "route", "transcode"];
 
 /// The modules in the order of `lib.rs`, lowest first: name, level, what it may know besides
 /// itself. An empty list above level 3 means every module of a level that is not higher.
@@ -12,6 +12,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("error", 0, &[]),
     ("problem", 0, &[]),
     ("coding", 1, &["error"]),
+    ("cork", 1, &[]),
     ("frame", 1, &[]),
     ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),

@@ -1,6 +1,8 @@
-//! `transom demo`: the bookshelf and the gateway in front of it in one process, ready to curl.
+//! `transom demo`: the bookshelf and the gateway in front of it in one process, ready to curl, with
+//! a page that speaks every protocol of browsers.
 
 pub mod bookshelf;
+mod page;
 
 use std::{
     collections::BTreeMap,
@@ -35,14 +37,14 @@ pub(super) struct Demo {
 
 impl Demo {
     pub(super) fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
-        let backend = match start_bookshelf() {
-            Ok(address) => address,
+        let backends = match start_backends() {
+            Ok(addresses) => addresses,
             Err(error) => {
                 let message = format!("the bookshelf can't be started: {error}\n");
                 return write(err, &message, FAILED);
             }
         };
-        let mut loaded = configuration(backend, self.listen.as_deref().unwrap_or(DEFAULT_LISTEN));
+        let mut loaded = configuration(backends, self.listen.as_deref().unwrap_or(DEFAULT_LISTEN));
         if self.listen.is_none() && is_taken(DEFAULT_LISTEN) {
             let message = format!("{DEFAULT_LISTEN} is taken; a free port is used instead\n");
             write(err, &message, DONE);
@@ -66,31 +68,45 @@ impl Demo {
     }
 }
 
-/// Serves the bookshelf on a thread of its own, and says where.
-fn start_bookshelf() -> io::Result<SocketAddr> {
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
+/// Where the bookshelf and the page answer.
+struct Backends {
+    bookshelf: SocketAddr,
+    page: SocketAddr,
+}
+
+/// Serves the bookshelf and the page on a thread of their own, and says where.
+fn start_backends() -> io::Result<Backends> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let _inside = runtime.enter();
+    let (bookshelf, shelf) = listener()?;
+    let (page, files) = listener()?;
     thread::Builder::new().name("bookshelf".into()).spawn(move || {
         runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(listener)?;
-            let served = bookshelf::serve(Bookshelf::new(), listener, std::future::pending()).await;
-            served.map_err(io::Error::other)
+            let bookshelf = bookshelf::serve(Bookshelf::new(), shelf, std::future::pending());
+            tokio::try_join!(bookshelf, page::serve(files)).map_err(io::Error::other)
         })
     })?;
-    Ok(address)
+    Ok(Backends { bookshelf, page })
+}
+
+fn listener() -> io::Result<(SocketAddr, tokio::net::TcpListener)> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    listener.set_nonblocking(true)?;
+    Ok((listener.local_addr()?, tokio::net::TcpListener::from_std(listener)?))
 }
 
 fn is_taken(address: &str) -> bool {
     TcpListener::bind(address).is_err_and(|error| error.kind() == io::ErrorKind::AddrInUse)
 }
 
-/// What the demo serves: the bookshelf, asked for its schema by reflection.
-fn configuration(backend: SocketAddr, listen: &str) -> Loaded {
+/// What the demo serves: the bookshelf and the page, asked for their schema by reflection.
+fn configuration(backends: Backends, listen: &str) -> Loaded {
     let arguments = Arguments {
         listen: vec![listen.to_owned()],
-        upstream: vec![format!("bookshelf={backend}")],
+        upstream: vec![
+            format!("bookshelf={}", backends.bookshelf),
+            format!("page={}", backends.page),
+        ],
         ..Arguments::default()
     };
     let mut loaded = arguments.load();
@@ -117,6 +133,8 @@ fn examples(address: &Address) -> String {
 fn lines(base: &str) -> String {
     format!(
         r#"
+# In a browser, every protocol on one page: {base}/
+
 # A book, and all books of a shelf
 curl '{base}/v1/shelves/fiction/books/letters'
 curl '{base}/v1/shelves/fiction/books?page_size=1&genre=GENRE_NOVEL'

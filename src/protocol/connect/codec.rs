@@ -57,6 +57,11 @@ pub(super) struct Shape {
 }
 
 impl Shape {
+    /// Whether the plans know the types of a method's messages, so that it has a shape.
+    pub(super) fn is_known(method: &Method, plans: &Plans) -> bool {
+        plans.message(&method.input).is_some() && plans.message(&method.output).is_some()
+    }
+
     /// The shape of a method; `None` if the plans don't know its types.
     pub(super) fn compile(
         method: &Arc<Method>,

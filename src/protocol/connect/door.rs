@@ -1,6 +1,6 @@
 //! Knows Connect's requests, and opens the calls that they are.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{
     HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode,
@@ -24,11 +24,11 @@ use crate::{
     exchange::{Exchange, Messages},
     problem::Problem,
     protocol::{
-        Answer, Call, Caller, Compiled, Door, Material, Opening, ResponseBody, Upload, deadline,
-        gathered::over_limit, metadata, rule::Rules,
+        Answer, Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody,
+        Upload, deadline, gathered::over_limit, metadata, rule::Rules,
     },
     route::{self, Captures},
-    schema::Schema,
+    schema::{Method, Schema},
     transcode::Plans,
 };
 
@@ -40,28 +40,24 @@ struct Connect {
     rules: Arc<Rules>,
     plans: Arc<Plans>,
     /// By `Method::index`.
-    shapes: Vec<Arc<Shape>>,
+    policies: Arc<[Arc<MethodPolicy>]>,
+    /// By `Method::index`; made when a method is called first, for most never are.
+    shapes: Box<[OnceLock<Arc<Shape>>]>,
 }
 
-/// Compiles the shapes of all methods.
+/// Checks that every method has a shape.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
-    let mut problems = Vec::new();
-    let shapes = material.schema.methods().iter().filter_map(|method| {
-        let policy = &material.policies[method.index];
-        let shape = Shape::compile(method, material.plans, &policy.json, policy.limits);
-        if shape.is_none() {
-            let message = "the types of its messages are not known";
-            problems.push(Problem::error(&method.full_name, message));
-        }
-        shape.map(Arc::new)
-    });
-    let shapes = shapes.collect();
-    let Material { schema, rules, plans, .. } = material;
+    let Material { schema, rules, plans, policies } = material;
+    let unknown = schema.methods().iter().filter(|method| !Shape::is_known(method, plans));
+    let message = "the types of its messages are not known";
+    let problems: Vec<_> =
+        unknown.map(|method| Problem::error(&method.full_name, message)).collect();
     let door = Connect {
         schema: Arc::clone(schema),
         rules: Arc::clone(rules),
         plans: Arc::clone(plans),
-        shapes,
+        policies: Arc::clone(policies),
+        shapes: schema.methods().iter().map(|_| OnceLock::new()).collect(),
     };
     let door = problems.is_empty().then(|| Box::new(door) as Box<dyn Door>);
     Compiled { door, problems }
@@ -114,7 +110,11 @@ impl Door for Connect {
             Ok(Found::Call(shape, form)) => (shape, form),
             Ok(Found::Options(allow)) => return Opening::Answered(options(allow)),
             Err(error) => {
-                let refusal = failure::refuse(&error, &self.plans);
+                let is_foreign = form::is_foreign(&head) && !head.headers.contains_key(VERSION);
+                let refusal = match is_foreign {
+                    true => failure::plain(&error),
+                    false => failure::refuse(&error, &self.plans),
+                };
                 return Opening::Answered(answer::bare(refusal, is_head));
             }
         };
@@ -142,7 +142,16 @@ impl Connect {
         if head.method == HttpMethod::OPTIONS {
             return Ok(Found::Options(form::allowed(method)));
         }
-        Ok(Found::Call(&self.shapes[method.index], Form::of(head, method)?))
+        let form = Form::of(head, method)?;
+        Ok(Found::Call(self.shape(method), form))
+    }
+
+    fn shape(&self, method: &Arc<Method>) -> &Arc<Shape> {
+        self.shapes[method.index].get_or_init(|| {
+            let policy = &self.policies[method.index];
+            let shape = Shape::compile(method, &self.plans, &policy.json, policy.limits);
+            Arc::new(shape.expect("what was known at the start still is"))
+        })
     }
 }
 

@@ -6,7 +6,7 @@
 //! ```
 
 use base64_simd::STANDARD_NO_PAD;
-use http::{HeaderMap, Response, header::CONTENT_TYPE};
+use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
 use super::codec::Codec;
 use crate::{
@@ -24,6 +24,16 @@ const SHOWN: usize = 64 << 10;
 pub(super) fn refuse(error: &Error, plans: &Plans) -> Response<ResponseBody> {
     let mut response = unary(error, plans);
     *response.status_mut() = error.http_status();
+    response
+}
+
+/// The answer to a caller that speaks another tongue than Connect: words that anybody can show.
+pub(super) fn plain(error: &Error) -> Response<ResponseBody> {
+    let mut response = begin(error, format!("{}\n", error.message()).into_bytes());
+    *response.status_mut() = error.http_status();
+    let headers = response.headers_mut();
+    add_own(error, headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     response
 }
 

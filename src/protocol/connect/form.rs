@@ -54,6 +54,16 @@ impl Content {
     }
 }
 
+/// Whether a POST's content type is none that Connect could ever have, as all of its own are
+/// `application/…`: who sends it may be a gRPC client as well as a browser's form, and takes JSON
+/// for something that it is not.
+pub(super) fn is_foreign(head: &Parts) -> bool {
+    let value = head.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let kind = value.and_then(|value| value.split_once('/')).map(|(kind, _)| kind.trim());
+    head.method == HttpMethod::POST
+        && kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("application"))
+}
+
 /// Whether a content type's parameter names a charset in which no JSON is written.
 fn is_other_charset(parameter: &str) -> bool {
     parameter.split_once('=').is_some_and(|(name, value)| {

@@ -92,12 +92,13 @@ impl Cors {
         let compile = |permission: &Permission| {
             (!permission.origins.is_empty()).then(|| Policy::compile(permission))
         };
-        let policies = material.policies.iter();
-        let policies: Box<[_]> =
-            policies.map(|policy| policy.cors.as_ref().and_then(compile)).collect();
+        let permissions = material.policies.iter().map(|policy| policy.cors.as_ref());
+        if !permissions.clone().flatten().any(|permission| !permission.origins.is_empty()) {
+            return Self::default();
+        }
+        let policies = permissions.map(|permission| permission.and_then(compile)).collect();
         let (schema, rules) = (material.schema.clone(), material.rules.clone());
-        let any = policies.iter().any(Option::is_some);
-        Self { table: any.then_some(Table { schema, rules, policies }) }
+        Self { table: Some(Table { schema, rules, policies }) }
     }
 
     /// Answers a preflight; notes who makes any other request. Where nobody has a policy, or no

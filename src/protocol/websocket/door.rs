@@ -1,6 +1,6 @@
 //! Finds the method of a handshake, answers it, and opens the session.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use http::{Request, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -38,7 +38,7 @@ pub(super) struct Terms {
 }
 
 impl Terms {
-    /// `None` where the plans don't know the method's messages, of which REST's door tells.
+    /// `None` where the plans don't know the method's messages, of which other doors tell.
     fn of(method: &Arc<Method>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Option<Self> {
         let MethodPolicy { json, parameters, websocket, limits, .. } = policy.clone();
         Some(Self {
@@ -59,18 +59,20 @@ struct WebSocket {
     rules: Arc<Rules>,
     plans: Arc<Plans>,
     /// By `Method::index`.
-    terms: Vec<Option<Arc<Terms>>>,
+    policies: Arc<[Arc<MethodPolicy>]>,
+    /// By `Method::index`; made when the first session of a method opens, for most have none.
+    terms: Box<[OnceLock<Option<Arc<Terms>>>]>,
 }
 
 /// Prepares sessions of every method.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
     let Material { schema, plans, policies, rules } = material;
-    let terms = |method: &Arc<Method>| Terms::of(method, plans, &policies[method.index]);
     let door = WebSocket {
-        terms: schema.methods().iter().map(|method| terms(method).map(Arc::new)).collect(),
+        terms: schema.methods().iter().map(|_| OnceLock::new()).collect(),
         schema: Arc::clone(schema),
         rules: Arc::clone(rules),
         plans: Arc::clone(plans),
+        policies: Arc::clone(policies),
     };
     Compiled { door: Some(Box::new(door)), problems: Vec::new() }
 }
@@ -133,13 +135,19 @@ impl WebSocket {
         })
     }
 
+    fn terms(&self, method: &Arc<Method>) -> Option<&Arc<Terms>> {
+        let policy = &self.policies[method.index];
+        let compile = || Terms::of(method, &self.plans, policy).map(Arc::new);
+        self.terms[method.index].get_or_init(compile).as_ref()
+    }
+
     /// The rule that a path means, and how many messages its callers send.
     fn find<'p>(
         &self,
         path: &'p str,
         captures: &mut Captures<'p>,
     ) -> Result<(&Arc<Rule>, &Arc<Terms>, Takes), Error> {
-        let terms = |method: &Method| self.terms[method.index].as_ref();
+        let terms = |method| self.terms(method);
         let by_name = self.schema.method_by_path(path).and_then(|method| {
             let terms = terms(method)?;
             Some((&terms.own, terms, false))

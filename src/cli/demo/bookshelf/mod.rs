@@ -6,6 +6,7 @@
 //! Besides what the methods do:
 //! - every answer carries the metadata `x-bookshelf-version`, and `x-echo-*` metadata of the
 //!   request comes back as it was;
+//! - a ping's answer tells in `x-bookshelf-watchers` how many watches with `follow` are open;
 //! - a created book carries `x-http-code: 201`;
 //! - a watch that ends well has the trailer `x-bookshelf-sent`, the number of books sent;
 //! - [`Bookshelf::cancelled`] counts the calls that their callers left before the end.

@@ -179,7 +179,10 @@ impl bookshelf_server::Bookshelf for Bookshelf {
     }
 
     async fn ping(&self, request: Request<PingRequest>) -> Result<Response<PingResponse>, Status> {
-        self.answer(request, |asked| async move { Ok(PingResponse { text: asked.text }) }).await
+        let echo = |asked: PingRequest| async move { Ok(PingResponse { text: asked.text }) };
+        let mut response = self.answer(request, echo).await?;
+        response.metadata_mut().insert("x-bookshelf-watchers", self.watchers().into());
+        Ok(response)
     }
 }
 

@@ -1,8 +1,8 @@
 //! Clients of other languages through the gateway over TLS, which they know nothing of but its
 //! address and whom to trust: health, the schema by reflection, and calls of all four kinds.
 //!
-//! They need what `tests/run` sets up: the packages of `tests/requirements.txt` in `tests/.venv`, and
-//! grpcurl in `target/tools/bin`.
+//! They need what `tests/run` sets up: the packages of `tests/requirements.txt` in `tests/.venv`,
+//! those of `tests/node/package.json` in `target/tools/node`, and grpcurl in `target/tools/bin`.
 
 use std::{fs, path::Path};
 
@@ -87,6 +87,24 @@ async fn client_in_python_finds_and_calls_everything_by_the_address_alone() {
     assert_eq!(held, want);
     // The deadline and the cancelled watch.
     within("the calls' end", secured.bookshelf.wait_for_cancelled(2)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Node, which tests/run sets up"]
+async fn client_in_node_calls_methods_of_every_kind() {
+    let secured = Secured::start().await;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = Command::new("node");
+    command.arg(root.join("tests/node/client.js"));
+    command.args([secured.address(), secured.roots()]).arg(root.join("proto"));
+    command.env("NODE_PATH", root.join("target/tools/node/node_modules"));
+    let (printed, well, complaint) = run(&mut command).await;
+    assert!(well, "{printed}\n{complaint}");
+    let held: Vec<&str> = printed.lines().collect();
+    let want =
+        ["unary", "server stream", "client stream", "bidi", "status with details", "deadline"];
+    assert_eq!(held, want);
+    within("the call's end", secured.bookshelf.wait_for_cancelled(1)).await;
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=examples/browser/page.proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
     let common = [
@@ -25,16 +26,19 @@ fn main() -> Result<(), Box<dyn Error>> {
     compiler.open_files(["bookshelf/v1/bookshelf.proto"])?;
     fs::write(out.join("bookshelf.binpb"), compiler.encode_file_descriptor_set())?;
 
-    let mut page = protox::Compiler::new(["proto"])?;
-    page.include_imports(true).include_source_info(false).open_file("demo/v1/page.proto")?;
+    // No part of proto/, which is the bookshelf's for whoever compiles that folder.
+    let mut page = protox::Compiler::new(["examples/browser", "proto"])?;
+    page.include_imports(true).include_source_info(false).open_file("page.proto")?;
     fs::write(out.join("page.binpb"), page.encode_file_descriptor_set())?;
 
-    compiler.open_files([
+    let mut types = protox::Compiler::new(["examples/browser", "proto"])?;
+    types.include_imports(true).include_source_info(true).open_files([
+        "bookshelf/v1/bookshelf.proto",
         "google/rpc/status.proto",
         "google/rpc/error_details.proto",
-        "demo/v1/page.proto",
+        "page.proto",
     ])?;
-    let encoded = compiler.encode_file_descriptor_set();
+    let encoded = types.encode_file_descriptor_set();
     let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
     tonic_prost_build::configure()
         .build_transport(false)

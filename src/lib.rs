@@ -27,7 +27,7 @@
 //! # Who may know whom
 //!
 //! ```text
-//! 0  error, problem                             nothing of ours
+//! 0  error, problem, lasting                    nothing of ours
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
@@ -51,6 +51,8 @@ pub mod coding;
 pub mod cork;
 
 pub mod frame;
+
+pub mod lasting;
 
 pub mod schema;
 

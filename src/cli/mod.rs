@@ -23,7 +23,10 @@ use std::{ffi::OsString, io::Write};
 use clap::{Parser, Subcommand};
 
 pub use self::arguments::Arguments;
-use crate::config::{Failure, Loaded, Prepared, prepare};
+use crate::{
+    config::{Failure, Loaded, Prepared, prepare},
+    lasting::Lasting,
+};
 
 /// Everything went well.
 pub const DONE: u8 = 0;
@@ -100,8 +103,10 @@ fn prepare_or_report(loaded: Loaded, err: &mut dyn Write) -> Result<Prepared, u8
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime
         .map_err(|error| write(err, &format!("the runtime can't be started: {error}\n"), FAILED))?;
-    runtime.block_on(prepare(loaded)).map_err(|Failure { problems, only_unreachable }| {
-        let code = if only_unreachable { FAILED } else { MISUSED };
-        write(err, &report::failure(&problems), code)
-    })
+    runtime.block_on(prepare(loaded, &Lasting::new())).map_err(
+        |Failure { problems, only_unreachable }| {
+            let code = if only_unreachable { FAILED } else { MISUSED };
+            write(err, &report::failure(&problems), code)
+        },
+    )
 }

@@ -9,6 +9,7 @@ use super::{
     sources,
 };
 use crate::{
+    lasting::Lasting,
     problem::Problem,
     protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, cors::Cors, rule},
     schema::Schema,
@@ -57,7 +58,7 @@ impl fmt::Debug for Prepared {
 ///
 /// # Errors
 /// Every problem of the configuration, of the descriptors and of the rules.
-pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
+pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Failure> {
     let Loaded { file, places, mut problems } = loaded;
     // A file that can't be read as a whole says nothing, so nothing can be missing in it.
     if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
@@ -77,7 +78,7 @@ pub async fn prepare(loaded: Loaded) -> Result<Prepared, Failure> {
         return Err(Failure { problems: in_order(problems), only_unreachable });
     };
 
-    let methods = resolve::resolve(&file, &places, &rules, &schema, &mut problems);
+    let methods = resolve::resolve(&file, &places, &rules, &schema, lasting, &mut problems);
     let schema = Arc::new(schema);
     let protocols = compile_protocols(&schema, &methods, &mut problems);
     warn_of_nothing(&schema, &mut problems);

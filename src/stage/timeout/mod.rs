@@ -17,16 +17,14 @@ mod settings;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use serde_json::Value;
 use tokio::time::Instant;
 
 pub use settings::Settings;
 
-use super::{Built, Entry, Next, Stage, read_settings};
+use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Reply},
-    schema::Method,
 };
 
 /// How long a unary call may take if neither policy nor caller says: 15 seconds.
@@ -42,7 +40,8 @@ pub(super) const ENTRY: Entry = Entry {
 };
 
 /// Every method has the stage: a caller may bring a deadline where the policy has none.
-fn build(settings: Option<&Value>, method: &Method) -> Built {
+fn build(blueprint: &Blueprint<'_>) -> Built {
+    let Blueprint { settings, method, .. } = *blueprint;
     let limit = match settings {
         Some(value) => read_settings::<Settings>(value)?.limit(),
         None => method.is_unary().then_some(DEFAULT),

@@ -5,6 +5,7 @@
 //! [`Error`], which each protocol writes in its own tongue.
 
 pub mod headers;
+pub mod retry;
 pub mod timeout;
 
 #[cfg(test)]
@@ -102,10 +103,11 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 
 /// Every stage there is, in run order, which is the reference's order too.
 ///
-/// `timeout` is the outermost, so that its deadline covers all the others. `headers` is the
-/// innermost: what it gives the backend (an `authorization` of the gateway's own, for example)
-/// must not be taken by another stage for something that the caller brought.
-pub static STAGES: &[Entry] = &[timeout::ENTRY, headers::ENTRY];
+/// `timeout` is the outermost, so that its deadline covers all the others, and with them every
+/// attempt that `retry` makes. `headers` is the innermost: what it gives the backend (an
+/// `authorization` of the gateway's own, for example) must not be taken by another stage for
+/// something that the caller brought.
+pub static STAGES: &[Entry] = &[timeout::ENTRY, retry::ENTRY, headers::ENTRY];
 
 /// Reads a stage's settings, and says where they are wrong.
 fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {

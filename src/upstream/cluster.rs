@@ -20,7 +20,7 @@ use super::{
 use crate::{
     coding::{Coding, Codings},
     error::{Code, Error, Origin},
-    exchange::{Bound, Exchange, Messages, Packed, Reply, Upstream},
+    exchange::{Attempt, Bound, Exchange, Messages, Packed, Reply, Upstream},
     lasting::Lasting,
     problem::Problem,
 };
@@ -135,8 +135,9 @@ impl Cluster {
         let mut headers = call::head(metadata);
         call::ask_for(&mut headers, codings);
         let path = &method.path;
-        let search =
-            Search { deadline, worker, key, now: terms.started, tried: 0, avoid: None, only };
+        let attempt = exchange.extensions.get::<Attempt>().cloned();
+        let now = terms.started;
+        let search = Search { deadline, worker, key, now, tried: 0, avoid: None, attempt, only };
         let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
         let mut way = Way { path, headers, body, coding, bound, trusts: true, search };
         loop {
@@ -174,6 +175,9 @@ impl Cluster {
                 }
             };
             way.search.avoid = Some(Refused::of(&slot));
+            if let Some(attempt) = &way.search.attempt {
+                attempt.note(&slot.target().name);
+            }
             if way.search.only.is_none() {
                 slot.begin(way.search.deadline);
             }

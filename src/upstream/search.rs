@@ -15,7 +15,7 @@ use super::{
     endpoint::{Lane, Slot, Target},
     pool::{Endpoint, Member, Ready},
 };
-use crate::error::Error;
+use crate::{error::Error, exchange::Attempt};
 
 /// How long an endpoint that has to be dialled may take until the next one is asked too.
 const STAGGER: Duration = Duration::from_millis(250);
@@ -32,11 +32,19 @@ pub(super) struct Search {
     pub(super) tried: usize,
     /// Who had the attempt before.
     pub(super) avoid: Option<Refused>,
+    /// What is known of earlier calls of the same exchange.
+    pub(super) attempt: Option<Attempt>,
     /// The one endpoint that is meant.
     pub(super) only: Option<Arc<Endpoint>>,
 }
 
 impl Search {
+    /// Whether the member had the call before.
+    fn has_tried(&self, member: &Member) -> bool {
+        self.avoid.as_ref().is_some_and(|refused| refused.is_of(member))
+            || self.attempt.as_ref().is_some_and(|attempt| attempt.has_tried(member.name()))
+    }
+
     /// The connection of the attempt before.
     fn load(&self) -> Option<&Arc<Load>> {
         self.avoid.as_ref().map(|refused| &refused.load)
@@ -80,10 +88,11 @@ impl Cluster {
     fn choose(&self, ready: &Ready, search: &Search) -> usize {
         let count = ready.members.len();
         let place = ready.pick(&self.dice, search.worker, search.key, search.now);
-        match (&search.avoid, ready.members.get(place)) {
-            (Some(refused), Some(member)) if refused.is_of(member) => (place + 1) % count,
-            _ => place,
+        if search.avoid.is_none() && search.attempt.is_none() {
+            return place;
         }
+        let behind = (0..count).map(|step| (place + step) % count);
+        behind.into_iter().find(|place| !search.has_tried(&ready.members[*place])).unwrap_or(place)
     }
 
     /// The same where no place is free: dials, and looks at the other endpoints meanwhile.

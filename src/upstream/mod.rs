@@ -30,7 +30,7 @@ mod state;
 mod status;
 mod tls;
 
-pub use balance::{Balance, Key, Kind, SlowStart, Spread};
+pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub use cluster::Cluster;
 pub use own::Own;
 pub use pool::{Endpoint, EndpointSet, Member};

@@ -10,6 +10,7 @@ use super::{
     balance::{Dice, KeyReader},
     call::{self, Body},
     connection::Opening,
+    discovery::{Discovery, Finding, Located, Watch, background},
     fault::Failure,
     mold::Mold,
     pool::{Endpoint, EndpointSet, Member, Pool},
@@ -50,8 +51,10 @@ pub struct Cluster {
     pub(super) dice: Dice,
     /// What calls have in common that go to one endpoint.
     key: Option<KeyReader>,
-    /// What is kept for the next cluster of this name as long as this one is there.
-    _kept: Arc<Lasting>,
+    /// Makes endpoints of what is found, and keeps them for the next cluster of this name.
+    mold: Mold,
+    /// Who finds them, if they don't stand in the settings.
+    watch: Option<Arc<Watch>>,
 }
 
 impl Cluster {
@@ -69,13 +72,64 @@ impl Cluster {
         lasting: &Lasting,
     ) -> Result<Arc<Self>, Vec<Problem>> {
         let kept = lasting.keep(&format!("cluster {name}"), Lasting::new);
-        let (mold, members) = members(settings, workers, kept.clone())?;
+        let (mold, members) = members(settings, workers, kept)?;
         let spread = settings.balance.0.clone();
         let key = spread.key.as_ref().and_then(KeyReader::new);
         let pool = Pool::new(spread, workers, mold.changes().clone());
         pool.replace(EndpointSet::new(members));
-        let dice = Dice::new(workers);
-        Ok(Arc::new(Self { name: name.into(), pool, dice, key, _kept: kept }))
+        let (dice, watch) = (Dice::new(workers), mold.watch());
+        let cluster = Arc::new(Self { name: name.into(), pool, dice, key, mold, watch });
+        cluster.follow();
+        Ok(cluster)
+    }
+
+    /// Takes over what is found, now and as long as the cluster is there.
+    fn follow(self: &Arc<Self>) {
+        let Some(watch) = &self.watch else { return };
+        let mut findings = watch.findings();
+        self.take(&findings.borrow_and_update());
+        let cluster = Arc::downgrade(self);
+        let follow = async move {
+            while findings.changed().await.is_ok() {
+                let Some(cluster) = cluster.upgrade() else { return };
+                cluster.take(&findings.borrow_and_update());
+            }
+        };
+        if let Some(runtime) = background() {
+            runtime.spawn(follow);
+        }
+    }
+
+    /// Makes those that were found the set. Where nobody was, the last set stays.
+    fn take(&self, finding: &Finding) {
+        if !finding.located.is_empty() {
+            self.pool.replace(self.mold.set(&finding.located));
+        }
+    }
+
+    /// Waits until discovery has looked once, for a cluster that knows of nobody.
+    pub(super) async fn first_look(&self) -> Result<(), Error> {
+        let Some(watch) = &self.watch else { return Ok(()) };
+        let mut findings = watch.findings();
+        let finding = match findings.wait_for(|finding| finding.looked).await {
+            Ok(finding) => finding.clone(),
+            Err(_ended) => return Ok(()),
+        };
+        self.take(&finding);
+        match finding.failure {
+            Some(failure) if finding.located.is_empty() => Err(Error::unavailable(
+                "upstream_unresolved",
+                "the upstream's endpoints could not be found out yet",
+            )
+            .with_source(format!("{}: {failure}", self.name))),
+            _ => Ok(()),
+        }
+    }
+
+    /// Why discovery found nobody when it last looked, if it did not.
+    pub(super) fn discovery_failure(&self) -> Option<String> {
+        let finding = self.watch.as_ref()?.findings().borrow().clone();
+        finding.failure.map(|failure| failure.to_string())
     }
 
     /// Tells what is wrong with the settings, and makes nothing.
@@ -285,11 +339,12 @@ pub(super) fn members(
 ) -> Result<(Mold, Vec<Member>), Vec<Problem>> {
     let mut problems = Vec::new();
     let addresses = settings.addresses(&mut problems);
-    let is_tls = addresses.iter().any(|(address, _)| address.is_tls());
+    let is_tls = addresses.iter().any(|(address, _)| address.is_tls())
+        || settings.discovery.as_ref().is_some_and(Discovery::may_be_tls);
     let mold = Mold::new(settings, is_tls, workers, kept, &mut problems);
     let mut members = Vec::with_capacity(addresses.len());
     for (address, weight) in addresses {
-        match mold.member(address, weight) {
+        match mold.member(Located { address, weight, priority: 0 }) {
             Ok(member) => members.push(member),
             Err(found) => problems.extend(found),
         }

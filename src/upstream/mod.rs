@@ -13,6 +13,8 @@ mod balance;
 mod call;
 mod cluster;
 mod connection;
+mod dial;
+mod discovery;
 mod endpoint;
 mod fault;
 mod latency;
@@ -32,6 +34,7 @@ mod tls;
 
 pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub use cluster::Cluster;
+pub use discovery::{Discovery, Dns, Scheme, Srv, WatchedFile};
 pub use own::Own;
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};

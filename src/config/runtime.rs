@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
+    lasting::Lasting,
     meter::{Meter, MethodMeter},
     problem::Problem,
     protocol::{Door, cors::Cors},
@@ -30,17 +31,22 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
-    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
+    pub fn build(
+        prepared: Prepared,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Self, Vec<Problem>> {
         let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }

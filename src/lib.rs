@@ -46,13 +46,13 @@
 pub mod error;
 pub mod problem;
 
+pub mod lasting;
+
 pub mod coding;
 
 pub mod cork;
 
 pub mod frame;
-
-pub mod lasting;
 
 pub mod schema;
 

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     lasting::Lasting,
     problem::Problem,
-    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, cors::Cors, rule},
+    protocol::{Compiled, Door, Material, MethodPolicy, Methods, PROTOCOLS, cors::Cors, rule},
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -111,7 +111,8 @@ fn compile_protocols(
             return None;
         }
     };
-    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
         let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);

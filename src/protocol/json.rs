@@ -42,6 +42,12 @@ pub fn write(
         .map_err(|error| unfit(&error))
 }
 
+/// How much room to make for the JSON of a message of this length, in bytes: two to three times as
+/// much, as a rule.
+pub fn room(length: usize) -> usize {
+    length * 3 + 64
+}
+
 /// How many bytes of JSON a message of up to `limit` bytes may become.
 pub fn growth(limit: usize) -> usize {
     limit.saturating_mul(GROWTH)

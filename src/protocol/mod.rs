@@ -11,13 +11,13 @@
 //! door the call came in by. No protocol knows another.
 
 pub mod body;
+pub mod break_off;
 pub mod caller;
 pub mod codec;
 pub mod connect;
 pub mod cors;
 pub mod deadline;
 pub mod failure;
-pub mod gathered;
 pub mod grpc;
 pub mod grpc_web;
 pub mod incoming;
@@ -25,16 +25,21 @@ pub mod json;
 pub mod metadata;
 pub mod only;
 pub mod outgoing;
+pub mod packing;
 pub mod refusal;
 pub mod rest;
 pub mod rpc;
 pub mod rule;
 pub mod session;
+pub mod shape;
 pub mod status;
+pub mod streamed;
+pub mod unpacked;
 pub mod upload;
 pub mod vary;
 pub mod violation;
 pub mod websocket;
+pub mod whole;
 
 use std::sync::Arc;
 
@@ -43,13 +48,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use self::{
-    body::ResponseBody, caller::Caller, refusal::Refusal, session::Session, upload::Upload,
+    body::ResponseBody, caller::Caller, refusal::Refusal, session::Session, shape::Methods,
+    upload::Upload,
 };
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},
     problem::Problem,
-    schema::Schema,
     transcode,
 };
 
@@ -132,12 +137,8 @@ pub struct Entry {
 
 /// What doors are compiled from; they share it.
 pub struct Material<'a> {
-    /// The services.
-    pub schema: &'a Arc<Schema>,
-    /// How messages are transcoded.
-    pub plans: &'a Arc<transcode::Plans>,
-    /// What holds for each method, by `Method::index`.
-    pub policies: &'a Arc<[Arc<MethodPolicy>]>,
+    /// The methods, and what holds for each.
+    pub methods: &'a Arc<Methods>,
     /// The paths of methods.
     pub rules: &'a Arc<rule::Rules>,
 }

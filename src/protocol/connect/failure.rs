@@ -8,12 +8,12 @@
 use base64_simd::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
-use super::codec::Codec;
+use super::form;
 use crate::{
     error::{Code, Detail, Error},
     exchange::Metadata,
     frame,
-    protocol::{Refusal, ResponseBody, metadata},
+    protocol::{Refusal, ResponseBody, codec::Codec, metadata},
     transcode::{Plans, Settings, wire_to_json},
 };
 
@@ -46,7 +46,7 @@ pub(super) fn unary(error: &Error, plans: &Plans) -> Response<ResponseBody> {
     let headers = response.headers_mut();
     lead(error.all_metadata(), headers);
     add_own(error, headers);
-    headers.insert(CONTENT_TYPE, Codec::Json.content_type());
+    headers.insert(CONTENT_TYPE, form::content_type(Codec::Json));
     response
 }
 
@@ -57,7 +57,7 @@ pub(super) fn stream(error: &Error, codec: Codec, plans: &Plans) -> Response<Res
     let mut response = begin(error, body);
     let headers = response.headers_mut();
     add_own(error, headers);
-    headers.insert(CONTENT_TYPE, codec.stream_type());
+    headers.insert(CONTENT_TYPE, form::stream_type(codec));
     response
 }
 

@@ -92,12 +92,12 @@ impl Cors {
         let compile = |permission: &Permission| {
             (!permission.origins.is_empty()).then(|| Policy::compile(permission))
         };
-        let permissions = material.policies.iter().map(|policy| policy.cors.as_ref());
+        let permissions = material.methods.policies.iter().map(|policy| policy.cors.as_ref());
         if !permissions.clone().flatten().any(|permission| !permission.origins.is_empty()) {
             return Self::default();
         }
         let policies = permissions.map(|permission| permission.and_then(compile)).collect();
-        let (schema, rules) = (material.schema.clone(), material.rules.clone());
+        let (schema, rules) = (material.methods.schema.clone(), material.rules.clone());
         Self { table: Some(Table { schema, rules, policies }) }
     }
 

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    protocol::{MethodPolicy, rule},
+    protocol::{MethodPolicy, Methods, rule},
     transcode::Plans,
 };
 
@@ -44,7 +44,8 @@ fn cors(policies: &[(&str, Value)]) -> (Cors, Arc<Schema>) {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let rules = rule::compile(&schema, &plans, &policies);
     let rules = Arc::new(rules.unwrap_or_else(|problems| panic!("{problems:#?}")));
-    let material = Material { schema: &schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(&schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     (Cors::compile(&material), schema)
 }
 

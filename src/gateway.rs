@@ -12,7 +12,7 @@ use crate::{
     exchange::Exchange,
     observe::{self, Record},
     protocol::{
-        Caller, Opening, ResponseBody, Session, Written,
+        Caller, Opening, ResponseBody, Session, Tongue, Written,
         body::bug,
         cors::{self, Reception},
         failure,
@@ -38,10 +38,12 @@ impl Gateway {
         caller: &Caller,
     ) -> Response<ResponseBody> {
         let mut record = Record::begin(&request, caller);
-        let walk = self.walk(request, caller, &mut record);
+        // How to tell of a bug, as far as is known by then who is to hear of it.
+        let mut tongue = failure::TONGUE;
+        let walk = self.walk(request, caller, &mut record, &mut tongue);
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
-            Err(panic) => failure::plain(&bug(&*panic)),
+            Err(panic) => tongue.tell(&bug(&*panic)),
         };
         observe::follow(record, response)
     }
@@ -51,6 +53,7 @@ impl Gateway {
         request: Request<Incoming>,
         caller: &Caller,
         record: &mut Option<Box<Record>>,
+        tongue: &mut Tongue,
     ) -> Response<ResponseBody> {
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
@@ -67,12 +70,14 @@ impl Gateway {
         // Which protocol, and which method: before any policy, for policies hang on the method.
         let door = runtime.door(&request);
         record.iter_mut().for_each(|record| record.entered(door.name()));
+        *tongue = door.tongue();
         let mut call = match door.open(request, caller) {
             Opening::Call(call) => call,
             Opening::Session(session) => return attend(runtime, *session, caller, record.take()),
             Opening::Answered(response) => return visit.mark(response),
         };
         record.iter_mut().for_each(|record| record.opened(&mut call.exchange, &call.route));
+        *tongue = call.answer.tongue();
         introduce(caller, &mut call.exchange);
 
         // The method's stages, and the backend behind them.

@@ -66,6 +66,11 @@ pub trait Door: Send + Sync {
     /// Whether a request speaks the protocol.
     fn knows(&self, request: &Request<Incoming>) -> bool;
 
+    /// How callers are told of an error before the door has made a call of their request.
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
+
     /// Finds the method that the request calls and translates it; a request that calls none is
     /// answered at once.
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening;
@@ -93,9 +98,29 @@ pub struct Call {
 
 /// Writes the outcome of a call in the protocol's tongue.
 pub trait Answer: Send {
+    /// How the caller is told of an error when the answer is gone.
+    fn tongue(&self) -> Tongue;
+
     /// The response, at once where all of it is at hand; one that tells of an error has a
     /// [`Refusal`] among its extensions.
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written;
+}
+
+/// How a caller is told of an error in its own protocol where nothing of its call is left: the
+/// gateway has failed on it. It is two pointers, so that every call may have it ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Tongue {
+    /// The content type of the answer.
+    pub content_type: &'static str,
+    /// Writes the answer.
+    pub write: fn(&Error, &'static str) -> Response<ResponseBody>,
+}
+
+impl Tongue {
+    /// The answer that tells of an error.
+    pub fn tell(self, error: &Error) -> Response<ResponseBody> {
+        (self.write)(error, self.content_type)
+    }
 }
 
 /// A response, now or once its status is known.

@@ -62,26 +62,30 @@ fn of_error_with(error: &Error, metadata: Metadata) -> HeaderMap {
 /// The answer of a call that failed before its first message. A head that the backend had sent
 /// before it failed stays one, and the trailers come behind it as their form has it; else all is in
 /// the head.
-pub fn failed(error: &Error, content_type: HeaderValue, form: impl Form) -> Response<ResponseBody> {
+pub fn failed(
+    error: &Error,
+    content_type: &'static str,
+    form: impl Form,
+) -> Response<ResponseBody> {
     if error.head().is_empty() {
         return trailers_only(error, content_type);
     }
     let mut response = Response::new(streamed::failed(form, error));
     response.extensions_mut().insert(Refusal::by(error));
     metadata::to_response(error.head().clone(), response.headers_mut());
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// The answer of a call that was refused: a head and nothing else.
-pub fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<ResponseBody> {
+pub fn trailers_only(error: &Error, content_type: &'static str) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::Empty);
     response.extensions_mut().insert(Refusal::by(error));
     *response.headers_mut() = of_error_with(error, error.all_metadata());
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value.clone());
     }
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -219,8 +223,8 @@ mod tests {
             HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("1"))])
         };
         let error = Error::not_found("word", "gone").with_metadata(map("x-trailer"));
-        let grpc = HeaderValue::from_static("application/grpc");
-        let response = failed(&error, grpc.clone(), Trailed);
+        let grpc = "application/grpc";
+        let response = failed(&error, grpc, Trailed);
         assert!(matches!(response.body(), ResponseBody::Empty));
         assert!(response.headers().contains_key("x-trailer"));
         let response = failed(&error.with_head(map("x-head")), grpc, Trailed);
@@ -241,7 +245,7 @@ mod tests {
         let error = Error::new(Code::Unauthenticated, "no_token", "who are you?")
             .with_metadata(metadata)
             .with_header(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        let response = trailers_only(&error, HeaderValue::from_static("application/grpc"));
+        let response = trailers_only(&error, "application/grpc");
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers[GRPC_STATUS], "16");

@@ -6,7 +6,7 @@
 //!
 //! A few bytes can claim to be gigabytes. A body that is one message unpacks to no more than a
 //! message may have. A stream may be of any length, so it is bound to what has arrived for it: beyond
-//! one message's worth no more than [`RATIO`] times as much, all in all and in each step. So memory
+//! one message's worth no more than `RATIO` times as much, all in all and in each step. So memory
 //! stays bounded whatever is sent, and a caller can't make a backend read what it didn't send.
 
 use std::task::{Context, Poll, ready};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
-    HeaderName, Response,
+    HeaderName, HeaderValue, Response,
     header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
 };
 
@@ -14,7 +14,7 @@ use crate::{
     error::Error,
     exchange::Reply,
     protocol::{
-        Answer, ResponseBody, Written,
+        Answer, ResponseBody, Tongue, Written,
         codec::Codec,
         only::only_message,
         outgoing::{FrameWriter, WORTH},
@@ -36,6 +36,10 @@ pub(super) struct UnaryAnswer {
 }
 
 impl Answer for UnaryAnswer {
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let reply = match outcome {
             Ok(reply) => reply,
@@ -57,7 +61,7 @@ impl UnaryAnswer {
     }
 
     fn fail(&self, error: &Error) -> Response<ResponseBody> {
-        bare(failure::unary(error, &self.shape.plans), self.head)
+        bare(failure::unary(error, Some(&self.shape.plans)), self.head)
     }
 
     fn succeed(&self, message: Bytes, reply: Reply) -> Response<ResponseBody> {
@@ -87,7 +91,7 @@ impl UnaryAnswer {
                 headers.append(name, value.clone());
             }
         }
-        headers.insert(CONTENT_TYPE, form::content_type(self.codec));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::content_type(self.codec)));
         HTTP.tell(coding, headers);
         if self.get {
             headers.append(VARY, ACCEPT_ENCODING.into());
@@ -112,11 +116,15 @@ pub(super) struct StreamAnswer {
 }
 
 impl Answer for StreamAnswer {
+    fn tongue(&self) -> Tongue {
+        failure::stream_tongue(self.codec)
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let answered = outcome.and_then(|reply| self.succeed(reply));
-        Written::Now(
-            answered.unwrap_or_else(|error| failure::stream(&error, self.codec, &self.shape.plans)),
-        )
+        Written::Now(answered.unwrap_or_else(|error| {
+            failure::stream(&error, form::stream_type(self.codec), Some(&self.shape.plans))
+        }))
     }
 }
 
@@ -129,7 +137,7 @@ impl StreamAnswer {
         let mut response = Response::new(streamed::body(reply.messages, form)?);
         let headers = response.headers_mut();
         failure::lead(reply.metadata, headers);
-        headers.insert(CONTENT_TYPE, form::stream_type(*codec));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::stream_type(*codec)));
         CONNECT.tell(*coding, headers);
         Ok(response)
     }

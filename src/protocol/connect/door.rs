@@ -22,7 +22,8 @@ use crate::{
     exchange::{Exchange, Messages},
     problem::Problem,
     protocol::{
-        Answer, Call, Caller, Compiled, Door, Material, Methods, Opening, ResponseBody, Upload,
+        Answer, Call, Caller, Compiled, Door, Material, Methods, Opening, ResponseBody, Tongue,
+        Upload,
         codec::Codec,
         deadline,
         incoming::{self, Terms},
@@ -95,6 +96,10 @@ impl Door for Connect {
         }
     }
 
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
+
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
         let (head, body) = request.into_parts();
         let body = Upload::new(body, &head.headers);
@@ -114,8 +119,10 @@ impl Door for Connect {
         match open(shape, &form, &head, body, caller) {
             Ok(call) => Opening::Call(Box::new(call)),
             Err(error) => Opening::Answered(match form {
-                Form::Stream(codec) => failure::stream(&error, codec, &self.methods.plans),
-                _ => answer::bare(failure::unary(&error, &self.methods.plans), is_head),
+                Form::Stream(codec) => {
+                    failure::stream(&error, form::stream_type(codec), Some(&self.methods.plans))
+                }
+                _ => answer::bare(failure::unary(&error, Some(&self.methods.plans)), is_head),
             }),
         }
     }

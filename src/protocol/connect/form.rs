@@ -1,6 +1,6 @@
 //! What form a call has: its codec, and whether its body is a message or frames.
 
-use http::{HeaderMap, HeaderValue, Method as HttpMethod, header::CONTENT_TYPE, request::Parts};
+use http::{HeaderMap, Method as HttpMethod, header::CONTENT_TYPE, request::Parts};
 
 use super::{fault, get::Query};
 use crate::{
@@ -66,19 +66,19 @@ pub(super) fn is_foreign(head: &Parts) -> bool {
 }
 
 /// The content type of a body that is one message.
-pub(super) fn content_type(codec: Codec) -> HeaderValue {
-    HeaderValue::from_static(match codec {
+pub(super) fn content_type(codec: Codec) -> &'static str {
+    match codec {
         Codec::Proto => "application/proto",
         Codec::Json => "application/json",
-    })
+    }
 }
 
 /// The content type of a body of frames.
-pub(super) fn stream_type(codec: Codec) -> HeaderValue {
-    HeaderValue::from_static(match codec {
+pub(super) fn stream_type(codec: Codec) -> &'static str {
+    match codec {
         Codec::Proto => "application/connect+proto",
         Codec::Json => "application/connect+json",
-    })
+    }
 }
 
 /// The form of a call that can be answered.

@@ -33,7 +33,7 @@ impl Form for Frames {
     fn end(&mut self, end: Result<Metadata, &Error>, out: &mut Vec<u8>) -> End {
         match end {
             Ok(trailers) => failure::write_end(&trailers, out),
-            Err(error) => failure::write_failure(error, &self.plans, out),
+            Err(error) => failure::write_failure(error, Some(&self.plans), out),
         }
         End::Here
     }

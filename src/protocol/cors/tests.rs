@@ -247,6 +247,29 @@ fn rejecting_policy_refuses_other_origins_but_not_its_own() {
 }
 
 #[test]
+fn page_may_read_that_there_is_nothing_to_call_only_where_one_policy_is_all_it_could_have_met() {
+    let refusal = |cors: &Cors, method: &str, path: &str| {
+        let request = request(method, path, &[("origin", "https://app.example")]);
+        let Reception::Visit(visit) = cors.receive(&request) else { panic!("no visit") };
+        let refused = visit.mark(Response::new(ResponseBody::Empty));
+        refused.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    };
+    // `PUT /things/1` is not allowed, and `/nothing` is nowhere.
+    for (names, not_allowed, nowhere) in [
+        (&["Look", "Buy", "Burn", "Anything", "Bare"][..], true, true),
+        (&["Look", "Buy", "Burn", "Anything"], true, false),
+        (&["Look", "Buy"], false, false),
+    ] {
+        let policies: Vec<_> = names.iter().map(|name| (*name, app())).collect();
+        let cors = cors(&policies).0;
+        assert_eq!(refusal(&cors, "PUT", "/things/1"), not_allowed, "{names:?}");
+        assert_eq!(preflight(&cors, "PUT", "/things/1", &[]).is_some(), not_allowed, "{names:?}");
+        assert_eq!(refusal(&cors, "GET", "/nothing"), nowhere, "{names:?}");
+        assert_eq!(preflight(&cors, "GET", "/nothing", &[]).is_some(), nowhere, "{names:?}");
+    }
+}
+
+#[test]
 fn nobody_may_call_by_default() {
     let without = Cors::default();
     assert!(preflight(&without, "GET", "/things/1", &[]).is_none());

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::form::Frames;
 use crate::protocol::{
-    Call, Caller, Compiled, Door, Material, Methods, Opening, Upload,
+    Call, Caller, Compiled, Door, Material, Methods, Opening, Tongue, Upload,
     codec::{Codec, ContentType},
     rpc::{self, answer::RpcAnswer, refusal::Refuser},
     status,
@@ -42,6 +42,10 @@ impl Door for Grpc {
         content_type(request.headers().get(CONTENT_TYPE)).base.eq_ignore_ascii_case(BASE)
     }
 
+    fn tongue(&self) -> Tongue {
+        REFUSER.tongue()
+    }
+
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
         let (head, body) = request.into_parts();
         let body = Upload::new(body, &head.headers);
@@ -72,10 +76,10 @@ fn content_type(header: Option<&HeaderValue>) -> ContentType<'_> {
 }
 
 /// The answer's content type: that of the request, as gRPC's clients expect.
-fn answered_with(content: ContentType<'_>, codec: Codec) -> HeaderValue {
-    HeaderValue::from_static(match codec {
+fn answered_with(content: ContentType<'_>, codec: Codec) -> &'static str {
+    match codec {
         Codec::Json => "application/grpc+json",
         Codec::Proto if content.suffix.is_empty() => BASE,
         Codec::Proto => "application/grpc+proto",
-    })
+    }
 }

@@ -1,7 +1,7 @@
 //! The forms that gRPC-Web comes in: bytes or text, protobuf or JSON; and which one is answered.
 
 use http::{
-    HeaderMap, HeaderValue,
+    HeaderMap,
     header::{ACCEPT, CONTENT_TYPE},
 };
 
@@ -71,15 +71,15 @@ impl Content {
     }
 
     /// The content type of an answer in this form.
-    pub(super) fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match (self.text, self.codec, self.suffixed) {
+    pub(super) fn content_type(self) -> &'static str {
+        match (self.text, self.codec, self.suffixed) {
             (false, Codec::Json, _) => "application/grpc-web+json",
             (false, Codec::Proto, true) => "application/grpc-web+proto",
             (false, Codec::Proto, false) => BINARY,
             (true, Codec::Json, _) => "application/grpc-web-text+json",
             (true, Codec::Proto, true) => "application/grpc-web-text+proto",
             (true, Codec::Proto, false) => TEXT,
-        })
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 
 use super::{content::Said, form::Frames, text::TextPieces};
 use crate::protocol::{
-    Call, Caller, Compiled, Door, Material, Methods, Opening, Upload,
+    Call, Caller, Compiled, Door, Material, Methods, Opening, Tongue, Upload,
     rpc::{self, answer::RpcAnswer, refusal::Refuser},
     status,
 };
@@ -40,6 +40,10 @@ impl Door for GrpcWeb {
 
     fn knows(&self, request: &Request<Incoming>) -> bool {
         Said::by(request.headers()) != Said::Nothing
+    }
+
+    fn tongue(&self) -> Tongue {
+        REFUSER.tongue()
     }
 
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {

@@ -20,7 +20,7 @@ use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
     protocol::{
-        Answer, ResponseBody, Written, body::StreamedBody, failure, json, metadata,
+        Answer, ResponseBody, Tongue, Written, body::StreamedBody, failure, json, metadata,
         only::only_message, streamed::StreamBody,
     },
 };
@@ -39,6 +39,10 @@ pub(super) struct RestAnswer {
 }
 
 impl Answer for RestAnswer {
+    fn tongue(&self) -> Tongue {
+        if self.accepted.problem { failure::PROBLEM_TONGUE } else { failure::TONGUE }
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let reply = match outcome {
             Ok(reply) => reply,

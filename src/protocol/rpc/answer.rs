@@ -7,7 +7,7 @@ use crate::{
     error::Error,
     exchange::Reply,
     protocol::{
-        Answer, ResponseBody, Written, metadata,
+        Answer, ResponseBody, Tongue, Written, metadata,
         packing::GRPC,
         status,
         streamed::{self, Form},
@@ -17,17 +17,21 @@ use crate::{
 /// Writes the outcome of a call.
 pub struct RpcAnswer<F> {
     /// The content type of the answer.
-    pub content_type: HeaderValue,
+    pub content_type: &'static str,
     /// How its messages and its end are written.
     pub form: F,
 }
 
 impl<F: Form> Answer for RpcAnswer<F> {
+    fn tongue(&self) -> Tongue {
+        Tongue { content_type: self.content_type, write: status::trailers_only }
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let Self { content_type, form } = *self;
         Written::Now(match outcome {
             Err(error) => status::failed(&error, content_type, form),
-            Ok(reply) => succeed(reply, content_type.clone(), form)
+            Ok(reply) => succeed(reply, content_type, form)
                 .unwrap_or_else(|error| status::trailers_only(&error, content_type)),
         })
     }
@@ -35,14 +39,14 @@ impl<F: Form> Answer for RpcAnswer<F> {
 
 fn succeed(
     reply: Reply,
-    content_type: HeaderValue,
+    content_type: &'static str,
     form: impl Form,
 ) -> Result<Response<ResponseBody>, Error> {
     let Reply { metadata, messages } = reply;
     let mut response = Response::new(ResponseBody::Empty);
     let headers = response.headers_mut();
     metadata::to_response(metadata, headers);
-    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     GRPC.tell(messages.coding().filter(|_| form.takes_packed()), headers);
     *response.body_mut() = streamed::body(messages, form)?;
     Ok(response)

@@ -6,7 +6,7 @@ use http::{HeaderName, HeaderValue, Method, Response, StatusCode, header::ALLOW}
 
 use crate::{
     error::{Code, Error, Origin},
-    protocol::{ResponseBody, status},
+    protocol::{ResponseBody, Tongue, status},
 };
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
@@ -45,9 +45,13 @@ impl Refuser {
         self.respond(&refused("http_version", message), StatusCode::HTTP_VERSION_NOT_SUPPORTED)
     }
 
+    /// How callers are told of an error.
+    pub fn tongue(&self) -> Tongue {
+        Tongue { content_type: self.content_type, write: status::trailers_only }
+    }
+
     fn respond(&self, error: &Error, http: StatusCode) -> Response<ResponseBody> {
-        let content_type = HeaderValue::from_static(self.content_type);
-        let mut response = status::trailers_only(error, content_type);
+        let mut response = self.tongue().tell(error);
         *response.status_mut() = http;
         response
     }

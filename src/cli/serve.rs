@@ -67,6 +67,7 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[Address])) -> Resul
     let control = control.map_err(|error| format!("the runtime can't be started: {error}"))?;
     control.block_on(async {
         let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
+        runtime.look_after();
         let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
         let server =
             Server::start(gateway, &listeners, workers).map_err(|error| error.to_string())?;

@@ -24,6 +24,7 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
     meters: Vec<Arc<MethodMeter>>,
@@ -67,7 +68,8 @@ impl Runtime {
         let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere })
+        let clusters = clusters.into_values().collect();
+        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -77,7 +79,21 @@ impl Runtime {
         let meter = Meter::of(&crate::lasting::Lasting::new(), []);
         let nowhere = meter.nowhere(1);
         let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
-        Self { schema, doors, cors, chains, meter, meters, nowhere }
+        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+    }
+
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
+    }
+
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
     }
 
     /// The services that are served.

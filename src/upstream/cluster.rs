@@ -8,10 +8,12 @@ use tokio::time::Instant;
 
 use super::{
     balance::{Dice, KeyReader},
+    breaker::{Breaker, Kind},
     call::{self, Body},
     connection::Opening,
-    discovery::{Discovery, Finding, Located, Watch, background},
+    discovery::{Discovery, Located, Watch},
     fault::Failure,
+    guard::Guard,
     mold::Mold,
     pool::{Endpoint, EndpointSet, Member, Pool},
     reply::{Terms, receive},
@@ -51,10 +53,13 @@ pub struct Cluster {
     pub(super) dice: Dice,
     /// What calls have in common that go to one endpoint.
     key: Option<KeyReader>,
+    pub(super) breaker: Arc<Breaker>,
+    /// Who looks after the endpoints, once it is asked for.
+    guard: Guard,
     /// Makes endpoints of what is found, and keeps them for the next cluster of this name.
-    mold: Mold,
+    pub(super) mold: Mold,
     /// Who finds them, if they don't stand in the settings.
-    watch: Option<Arc<Watch>>,
+    pub(super) watch: Option<Arc<Watch>>,
 }
 
 impl Cluster {
@@ -78,58 +83,13 @@ impl Cluster {
         let pool = Pool::new(spread, workers, mold.changes().clone());
         pool.replace(EndpointSet::new(members));
         let (dice, watch) = (Dice::new(workers), mold.watch());
-        let cluster = Arc::new(Self { name: name.into(), pool, dice, key, mold, watch });
+        let breaker = mold.breaker().clone();
+        breaker.limit(&settings.breaker);
+        let guard = Guard::new(settings);
+        let name = name.into();
+        let cluster = Arc::new(Self { name, pool, dice, key, breaker, guard, mold, watch });
         cluster.follow();
         Ok(cluster)
-    }
-
-    /// Takes over what is found, now and as long as the cluster is there.
-    fn follow(self: &Arc<Self>) {
-        let Some(watch) = &self.watch else { return };
-        let mut findings = watch.findings();
-        self.take(&findings.borrow_and_update());
-        let cluster = Arc::downgrade(self);
-        let follow = async move {
-            while findings.changed().await.is_ok() {
-                let Some(cluster) = cluster.upgrade() else { return };
-                cluster.take(&findings.borrow_and_update());
-            }
-        };
-        if let Some(runtime) = background() {
-            runtime.spawn(follow);
-        }
-    }
-
-    /// Makes those that were found the set. Where nobody was, the last set stays.
-    fn take(&self, finding: &Finding) {
-        if !finding.located.is_empty() {
-            self.pool.replace(self.mold.set(&finding.located));
-        }
-    }
-
-    /// Waits until discovery has looked once, for a cluster that knows of nobody.
-    pub(super) async fn first_look(&self) -> Result<(), Error> {
-        let Some(watch) = &self.watch else { return Ok(()) };
-        let mut findings = watch.findings();
-        let finding = match findings.wait_for(|finding| finding.looked).await {
-            Ok(finding) => finding.clone(),
-            Err(_ended) => return Ok(()),
-        };
-        self.take(&finding);
-        match finding.failure {
-            Some(failure) if finding.located.is_empty() => Err(Error::unavailable(
-                "upstream_unresolved",
-                "the upstream's endpoints could not be found out yet",
-            )
-            .with_source(format!("{}: {failure}", self.name))),
-            _ => Ok(()),
-        }
-    }
-
-    /// Why discovery found nobody when it last looked, if it did not.
-    pub(super) fn discovery_failure(&self) -> Option<String> {
-        let finding = self.watch.as_ref()?.findings().borrow().clone();
-        finding.failure.map(|failure| failure.to_string())
     }
 
     /// Tells what is wrong with the settings, and makes nothing.
@@ -139,6 +99,12 @@ impl Cluster {
     /// As [`Cluster::new`].
     pub fn check(settings: &Settings) -> Result<(), Vec<Problem>> {
         members(settings, 1, Arc::new(Lasting::new())).map(drop)
+    }
+
+    /// Begins to look after the endpoints, as far as the settings ask for it, on the runtime of
+    /// whoever calls: once for each cluster that serves, and until it is dropped.
+    pub fn look_after(self: &Arc<Self>) {
+        self.guard.start(self);
     }
 
     /// The name that the configuration gave it.
@@ -190,6 +156,11 @@ impl Cluster {
         call::ask_for(&mut headers, codings);
         let path = &method.path;
         let attempt = exchange.extensions.get::<Attempt>().cloned();
+        // Further attempts of a call are counted until their replies begin.
+        let _retry = match attempt.as_ref().is_some_and(|attempt| attempt.number() > 0) {
+            true => Some(self.breaker.admit(Kind::Retries)?),
+            false => None,
+        };
         let now = terms.started;
         let search = Search { deadline, worker, key, now, tried: 0, avoid: None, attempt, only };
         let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
@@ -211,6 +182,9 @@ impl Cluster {
     async fn attempt(&self, way: &mut Way<'_>, terms: &Terms) -> Result<Reply, Failure> {
         for _ in 0..STALE {
             let mut slot = self.acquire(&way.search).await?;
+            if way.search.only.is_none() {
+                slot.hold(self.breaker.admit(Kind::Requests)?);
+            }
             let mut headers = way.headers();
             call::set_timeout(&mut headers, way.search.deadline)?;
             let was_packed = way.coding.is_some();

@@ -10,6 +10,7 @@
 //! own lane to every endpoint, so that a call never leaves its thread.
 
 mod balance;
+mod breaker;
 mod call;
 mod cluster;
 mod connection;
@@ -17,8 +18,12 @@ mod dial;
 mod discovery;
 mod endpoint;
 mod fault;
+mod follow;
+mod guard;
+mod health;
 mod latency;
 mod mold;
+mod outlier;
 pub mod own;
 mod pool;
 mod pump;
@@ -33,8 +38,11 @@ mod status;
 mod tls;
 
 pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
+pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
 pub use discovery::{Discovery, Dns, Scheme, Srv, WatchedFile};
+pub use health::Check;
+pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 pub use own::Own;
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};

@@ -119,7 +119,8 @@ pub async fn ask(settings: &Settings, bounds: Bounds) -> Result<Reflected, Refle
     Err(last)
 }
 
-/// A channel to an endpoint, as the settings say that it is to be called.
+/// A channel to an endpoint, as the settings say that it is to be called; it connects with the first
+/// call.
 fn channel_to(address: &Address, settings: &Settings) -> Result<Channel, ReflectionError> {
     let fail = |error: tonic::transport::Error| ReflectionError(error.to_string());
     let Address { scheme, authority, place, host, .. } = address;
@@ -160,28 +161,6 @@ fn client_tls(settings: Option<&Tls>) -> Result<ClientTlsConfig, ReflectionError
         tls = tls.domain_name(name);
     }
     Ok(tls)
-}
-
-/// A channel to a server, for the questions at start-up; it connects with the first call.
-///
-/// `http://` is cleartext HTTP/2, `https://` is TLS with `tls`, or with the system's roots.
-///
-/// # Errors
-///
-/// The URL is none, its scheme is another one, or the TLS settings can't be used.
-pub fn channel(url: &str, tls: Option<ClientTlsConfig>) -> Result<Channel, ReflectionError> {
-    let fail = |what: String| ReflectionError(format!("`{url}` can't be asked: {what}"));
-    let endpoint =
-        Endpoint::from_shared(url.to_owned()).map_err(|error| fail(error.to_string()))?;
-    let endpoint = match endpoint.uri().scheme_str() {
-        Some("http") => endpoint,
-        Some("https") => {
-            let tls = tls.unwrap_or_else(|| ClientTlsConfig::new().with_enabled_roots());
-            endpoint.tls_config(tls).map_err(|error| fail(error.to_string()))?
-        }
-        _ => return Err(fail("the URL begins with neither `http://` nor `https://`".into())),
-    };
-    Ok(endpoint.connect_timeout(Duration::from_secs(5)).connect_lazy())
 }
 
 /// Fetches the files of every service that the server lists, with all that they import.

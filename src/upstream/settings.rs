@@ -14,7 +14,9 @@ use serde::{
     de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{balance::Balance, discovery::Discovery};
+use super::{
+    balance::Balance, breaker::Limits, discovery::Discovery, health::Check, outlier::Outlier,
+};
 use crate::problem::Problem;
 
 /// One cluster: who answers, and how they are reached.
@@ -58,6 +60,15 @@ pub struct Settings {
     #[serde(default, deserialize_with = "optional_duration")]
     #[schemars(with = "Option<String>")]
     pub max_connection_age: Option<Duration>,
+    /// Asks the endpoints for their health; off without it.
+    #[serde(default)]
+    pub health: Option<Check>,
+    /// Leaves endpoints out that fail too often; off without it.
+    #[serde(default)]
+    pub outlier: Option<Outlier>,
+    /// How much of the gateway the upstream may take up.
+    #[serde(default)]
+    pub breaker: Limits,
 }
 
 /// One endpoint: an address alone, or a mapping with its weight.
@@ -185,6 +196,9 @@ impl Default for Settings {
             keepalive: None,
             connections: default_connections(),
             max_connection_age: None,
+            health: None,
+            outlier: None,
+            breaker: Limits::default(),
         }
     }
 }
@@ -267,17 +281,8 @@ impl Settings {
     /// All on which connections depend beside the address: where it differs, connections are made
     /// anew.
     pub(super) fn connection_terms(&self) -> String {
-        let Self {
-            endpoints: _,
-            discovery: _,
-            balance: _,
-            authority,
-            tls,
-            connect_timeout,
-            keepalive,
-            connections,
-            max_connection_age,
-        } = self;
+        let Self { authority, tls, connect_timeout, keepalive, .. } = self;
+        let Self { connections, max_connection_age, .. } = self;
         format!(
             "{authority:?} {tls:?} {connect_timeout:?} {keepalive:?} {connections} \
              {max_connection_age:?}"
@@ -323,6 +328,9 @@ impl Settings {
         self.check_tls(&addresses, problems);
         self.check_numbers(problems);
         self.balance.check(problems);
+        self.breaker.check(problems);
+        self.health.iter().for_each(|health| health.check(problems));
+        self.outlier.iter().for_each(|outlier| outlier.check(problems));
         addresses
     }
 
@@ -445,7 +453,8 @@ mod tests {
     fn endpoint_with_scheme_knows_its_port() {
         let port = parse_address("https://example.com").unwrap().place;
         assert_eq!(port, Place::Host("example.com".into(), 443));
-        assert_eq!(parse_address("http://example.com").unwrap().port, 80);
+        let port = parse_address("http://example.com").unwrap().place;
+        assert_eq!(port, Place::Host("example.com".into(), 80));
         let six = parse_address("http://[::1]:50051").unwrap();
         assert_eq!((six.host.as_str(), six.place.to_string().as_str()), ("::1", "[::1]:50051"));
     }

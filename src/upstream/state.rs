@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
-    Cluster, Health,
+    BreakerState, Cluster, Health,
     pool::{Member, Ready},
 };
 
@@ -20,6 +20,8 @@ pub struct ClusterState {
     /// Why discovery found nobody when it last looked; the last endpoints stay meanwhile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub discovery_failure: Option<String>,
+    /// What is counted against its limits.
+    pub breaker: BreakerState,
     /// Those of the set.
     pub endpoints: Vec<EndpointState>,
     /// Those that were taken out of it and finish their calls.
@@ -80,6 +82,7 @@ impl Cluster {
             name: self.name().to_owned(),
             panic: ready.panics,
             discovery_failure: self.discovery_failure(),
+            breaker: self.breaker.state(),
             endpoints: set.members.iter().map(|member| endpoint_state(member, &ready)).collect(),
             draining: draining.collect(),
         }

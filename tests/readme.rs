@@ -113,9 +113,16 @@ async fn readme_policies_are_sound() {
     let blocks = document::blocks(README);
     let mut yaml = blocks.iter().filter(|block| block.kind == "yaml");
     let whole = &yaml.next().unwrap().text;
+    let (listen, _) = whole.split_once("upstreams:").unwrap();
     let (rest, _) = whole.split_once("services:").unwrap();
     for block in yaml {
-        assert!(block.text.starts_with("services:"), "{README}:{}: not a policy", block.line);
+        // A policy goes with the upstream of the first example, or brings upstreams of its own.
+        let rest = match block.text.starts_with("upstreams:") {
+            true => listen,
+            false => rest,
+        };
+        let is_policy = ["services:", "upstreams:"].iter().any(|key| block.text.starts_with(key));
+        assert!(is_policy, "{README}:{}: not a policy", block.line);
         let folder = folder(&format!("{rest}{}", block.text));
         let arguments = ["check", "--config", "transom.yaml"];
         let output = run_to_end_in(folder.path(), &arguments).await;

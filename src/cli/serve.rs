@@ -69,7 +69,7 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[Address])) -> Resul
         let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
         let server =
             Server::start(gateway, &listeners, workers).map_err(|error| error.to_string())?;
-        ready(server.addresses());
+        ready(&server.addresses());
         let signal = stop.asked().await;
         tracing::info!(signal, patience = ?patience, "draining");
         let emptied = tokio::select! {

@@ -16,7 +16,7 @@ use crate::config::{Address, Listen, Mode};
 pub(super) const BACKLOG: i32 = 4096;
 
 /// Who may open a Unix socket unless the configuration says otherwise: the user that we run as.
-const OWNER_ALONE: Mode = Mode(0o600);
+pub(super) const OWNER_ALONE: Mode = Mode(0o600);
 
 /// An address that could not be listened on.
 #[derive(Debug)]

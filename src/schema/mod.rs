@@ -12,6 +12,7 @@
 
 mod annotation;
 mod builder;
+mod compare;
 mod descriptor;
 mod edition;
 mod features;
@@ -39,8 +40,10 @@ use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
+    compare::breaking_changes,
     features::{AnyField, Features, Presence},
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
+    protos::proto_files,
 };
 
 /// All that is known about the services: types, methods, rules. Immutable.

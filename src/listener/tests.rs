@@ -37,7 +37,7 @@ fn serve(change: impl FnOnce(&mut Listen)) -> Server {
     fs::write(&path, text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let prepared = runtime.block_on(prepare(File::load(&path), &Lasting::new())).unwrap();
-    let runtime = Runtime::build(prepared, 1).unwrap();
+    let runtime = Runtime::build(prepared, 1, &Lasting::new()).unwrap();
     let mut listen = Listen::at("127.0.0.1:0".parse().unwrap());
     change(&mut listen);
     Server::start(Arc::new(Gateway::new(Arc::new(runtime))), &[listen], 1).unwrap()

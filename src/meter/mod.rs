@@ -27,7 +27,8 @@ pub use self::{
     method::{MethodMeter, Shard, Tally},
     page::{CONTENT_TYPE, Page},
     series::{
-        CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT, Kind, REQUESTS, SERIES, Series,
+        CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT, Kind, RELOADS, REQUESTS, SERIES,
+        SNAPSHOT_TIME, Series,
     },
 };
 

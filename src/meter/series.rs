@@ -90,6 +90,30 @@ pub static CONNECTIONS_OPENED: Series = Series::new(
     "Connections from downstream that have been taken",
 );
 
+/// Attempts to take a configuration.
+pub static RELOADS: Series = Series::new(
+    "transom_reloads_total",
+    Kind::Counter,
+    &["result"],
+    "Attempts to take a configuration that may have changed, by what came of them: `taken`, \
+     `unchanged`, `refused` for what it breaks, `failed`",
+);
+
+/// Since when the configuration is in force.
+pub static SNAPSHOT_TIME: Series = Series::new(
+    "transom_snapshot_timestamp_seconds",
+    Kind::Gauge,
+    &[],
+    "When the configuration in force was taken, in seconds since 1970",
+);
+
 /// Every series, in the order of the page.
-pub static SERIES: &[&Series] =
-    &[&REQUESTS, &DURATION, &IN_FLIGHT, &CONNECTIONS, &CONNECTIONS_OPENED];
+pub static SERIES: &[&Series] = &[
+    &REQUESTS,
+    &DURATION,
+    &IN_FLIGHT,
+    &CONNECTIONS,
+    &CONNECTIONS_OPENED,
+    &RELOADS,
+    &SNAPSHOT_TIME,
+];

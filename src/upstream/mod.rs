@@ -25,7 +25,7 @@ mod status;
 mod tls;
 
 pub use cluster::Cluster;
-pub use own::Own;
+pub use own::{Draining, Own};
 pub use settings::{Keepalive, Settings, Tls};
 
 #[cfg(test)]

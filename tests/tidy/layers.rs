@@ -43,6 +43,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("config", 3, &[]),
     ("gateway", 4, &[]),
     ("listener", 5, &[]),
+    ("reload", 5, &[]),
     ("admin", 5, &[]),
     ("cli", 5, &[]),
     ("main", 5, &[]),

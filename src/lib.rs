@@ -83,4 +83,6 @@ pub mod listener;
 
 pub mod reload;
 
+pub mod admin;
+
 pub mod cli;

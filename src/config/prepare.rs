@@ -200,8 +200,7 @@ fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     }
     for (name, settings) in &file.upstreams {
         let base = join_key("upstreams", name);
-        // Made for its problems alone; nothing is connected.
-        let Err(found) = Cluster::new(name, settings, 1) else { continue };
+        let Err(found) = Cluster::check(settings) else { continue };
         problems.extend(found.into_iter().map(|mut problem| {
             problem.place.path = places.original(&join_path(&base, &problem.place.path));
             places.settle(problem)

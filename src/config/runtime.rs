@@ -33,8 +33,8 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads. What outlives a snapshot is found in
-    /// `lasting` again.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
@@ -48,7 +48,7 @@ impl Runtime {
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }

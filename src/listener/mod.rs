@@ -29,7 +29,8 @@ use std::{io, sync::Arc, thread, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 pub use self::bind::BindError;
-use self::{accept::Acceptor, bind::Socket, connection::Context, listening::Listener};
+pub(crate) use self::bind::{Socket, SocketFile, bind};
+use self::{accept::Acceptor, connection::Context, listening::Listener};
 use crate::{
     config::{Address, Listen},
     gateway::Gateway,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::{
-    config::{File, Inputs, Loaded, OnBreaking, Runtime, prepare_again},
+    config::{File, Inputs, Loaded, OnBreaking, Places, Runtime, prepare_again},
     lasting::Lasting,
     problem::Problem,
     schema::{Schema, breaking_changes},
@@ -15,16 +15,18 @@ use crate::{
 const ATTEMPTS: usize = 5;
 
 /// A configuration as it was read, with what it was read from.
-pub(super) struct Reading {
-    pub(super) loaded: Loaded,
-    pub(super) inputs: Inputs,
+pub struct Reading {
+    /// The configuration.
+    pub loaded: Loaded,
+    /// The files that it depends on.
+    pub inputs: Inputs,
     /// Of the files' text.
-    pub(super) digest: u64,
+    pub digest: u64,
 }
 
 /// Reads the configuration. What it depends on is known only by then, so it is read until it was the
 /// same before and after; files that never rest are read as they are.
-pub(super) fn read(load: &dyn Fn() -> Loaded) -> Reading {
+pub fn read(load: &dyn Fn() -> Loaded) -> Reading {
     let mut inputs = Inputs::of(&load());
     let mut attempts = ATTEMPTS;
     loop {
@@ -44,6 +46,7 @@ pub(super) struct Ready {
     pub(super) runtime: Arc<Runtime>,
     pub(super) file: Arc<File>,
     pub(super) shown: Arc<Value>,
+    pub(super) places: Places,
     /// What is worth knowing, changes that break callers among it.
     pub(super) warnings: Vec<Problem>,
 }
@@ -73,7 +76,7 @@ pub(super) fn build(
     workers: usize,
     lasting: &Lasting,
 ) -> Result<Ready, Hindrance> {
-    let shown = Arc::new(loaded.shown.clone());
+    let (shown, places) = (Arc::new(loaded.shown.clone()), loaded.places.clone());
     let prepared = prepare_again(loaded, lasting).map_err(|failure| Hindrance::Problems {
         problems: failure.problems,
         only_unreachable: failure.only_unreachable,
@@ -85,10 +88,11 @@ pub(super) fn build(
     }
     let mut warnings = prepared.warnings.clone();
     warnings.extend(breaking);
-    warnings.extend(unchangeable(old_file, &prepared.file));
+    let settled = unchangeable(old_file, &prepared.file);
+    warnings.extend(settled.into_iter().map(|problem| places.settle(problem)));
     let file = Arc::new(prepared.file.clone());
     let runtime = Arc::new(Runtime::build(prepared, workers, lasting)?);
-    Ok(Ready { runtime, file, shown, warnings })
+    Ok(Ready { runtime, file, shown, places, warnings })
 }
 
 /// A change that is not taken.

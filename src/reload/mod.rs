@@ -22,6 +22,7 @@ mod standing;
 mod watch;
 
 pub use self::{
+    build::{Reading, read},
     outcome::{Outcome, Reason, Verdict},
     reloader::{Desk, Reloader, Start},
     standing::Standing,

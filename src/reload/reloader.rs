@@ -13,7 +13,7 @@ use super::{
     watch::{Due, Watch},
 };
 use crate::{
-    config::{File, Inputs, Loaded, Reflections},
+    config::{File, Inputs, Loaded, Reflections, Runtime},
     gateway::Gateway,
     lasting::Lasting,
     listener::{BindError, Server},
@@ -51,6 +51,8 @@ pub struct Reloader {
     /// The digests of what is in force: of files, and of what upstreams told.
     served: (u64, u64),
     orders: mpsc::Receiver<Order>,
+    /// What was in force before, and may still be used.
+    retired: Vec<Arc<Runtime>>,
 }
 
 /// Somebody wants the configuration read anew, and waits for what comes of it.
@@ -99,6 +101,7 @@ impl Reloader {
             watch,
             served,
             orders,
+            retired: Vec::new(),
         };
         (reloader, Desk(desk), standing)
     }
@@ -125,6 +128,7 @@ impl Reloader {
     }
 
     async fn look(&mut self, server: &mut Server) {
+        self.put_away();
         // A panic there is a bug, which has been told.
         let Ok(Some(seen)) = spawn_blocking(self.watch.look()).await else { return };
         if self.watch.saw(seen) {
@@ -148,9 +152,20 @@ impl Reloader {
         }
     }
 
+    /// Drops the runtimes that nobody uses any more where it holds nobody up: a large schema takes
+    /// its time, and the last call to use it should not pay for that.
+    fn put_away(&mut self) {
+        let unused = self.retired.extract_if(.., |runtime| Arc::strong_count(runtime) == 1);
+        let unused: Vec<_> = unused.collect();
+        if !unused.is_empty() {
+            spawn_blocking(move || drop(unused));
+        }
+    }
+
     /// Makes one attempt, and tells everybody what came of it.
     async fn reload(&mut self, reason: Reason, server: &mut Server) -> Arc<Outcome> {
         let outcome = Arc::new(self.attempt(reason, server).await);
+        self.put_away();
         outcome.log();
         self.standing.note(outcome.clone());
         outcome
@@ -198,12 +213,16 @@ impl Reloader {
         found: (u64, u64),
         server: &mut Server,
     ) -> Outcome {
-        let Ready { runtime, file, shown, warnings } = ready;
+        let Ready { runtime, file, shown, places, warnings } = ready;
         // First, for it may fail. What comes in at once is served by the old for a moment.
         if let Err(error) = server.update(&file.listeners(), file.drain_timeout()) {
-            return Outcome::new(reason, Verdict::Failed, vec![unbound(&file, &error)]);
+            return Outcome::new(
+                reason,
+                Verdict::Failed,
+                vec![places.settle(unbound(&file, &error))],
+            );
         }
-        self.gateway.swap(runtime);
+        self.retired.push(self.gateway.swap(runtime));
         self.watch.serve(&file);
         self.standing.take(file, shown);
         self.served = found;

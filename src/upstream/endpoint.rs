@@ -20,8 +20,10 @@ use super::{
     connection::{self, Connection, Driver, Load},
     fault::Fault,
     settings::{Address, Keepalive},
+    standing::{Course, Standing},
     tls::Identity,
 };
+use crate::error::{Code, Error};
 
 /// The first pause after a failed dial, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -41,6 +43,7 @@ pub(super) struct Target {
 /// The connections of one worker to one endpoint.
 pub(super) struct Lane {
     pub(super) target: Arc<Target>,
+    standing: Arc<Standing>,
     /// Whether anybody waits, to be read without the lock.
     waiting: AtomicBool,
     state: Mutex<State>,
@@ -81,12 +84,15 @@ pub(super) struct Slot {
     connection: Arc<Connection>,
     lane: Arc<Lane>,
     taken: bool,
+    /// The call that was sent on it, if it is one that counts.
+    course: Option<Course>,
 }
 
 impl Lane {
     /// A lane without connections.
-    pub(super) fn new(target: Arc<Target>) -> Arc<Self> {
-        Arc::new(Self { target, waiting: AtomicBool::new(false), state: Mutex::default() })
+    pub(super) fn new(target: Arc<Target>, standing: Arc<Standing>) -> Arc<Self> {
+        let (waiting, state) = (AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { target, standing, waiting, state })
     }
 
     /// A place that is free now. `avoid` is a connection that refused the call before.
@@ -115,6 +121,13 @@ impl Lane {
         receiver.await.unwrap_or_else(|_| Err(Arc::new(Fault::abandoned())))
     }
 
+    /// Dials, if that may be done, on behalf of the calls to come: there is no free place.
+    pub(super) fn prepare(self: &Arc<Self>) {
+        if self.lock().begin_dial(self.target.connections) {
+            self.dial();
+        }
+    }
+
     /// Whether the last dial failed and no connection is there. Then another is dialled, as soon
     /// as the pause is over, while the caller looks elsewhere.
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
@@ -129,7 +142,6 @@ impl Lane {
     }
 
     /// How many connections stand in the lane.
-    #[cfg(test)]
     pub(super) fn connections(&self) -> usize {
         self.lock().connections.len()
     }
@@ -221,6 +233,7 @@ impl Lane {
                         detail = fault.detail,
                         "upstream connection failed"
                     );
+                    self.standing.report_connect_failure();
                     let failures = state.pause.as_ref().map_or(0, |pause| pause.failures);
                     state.pause = Some(Pause {
                         failures: failures.saturating_add(1),
@@ -234,7 +247,8 @@ impl Lane {
     }
 
     fn slot(self: &Arc<Self>, connection: Arc<Connection>) -> Slot {
-        Slot { connection, lane: self.clone(), taken: true }
+        self.standing.enter();
+        Slot { connection, lane: self.clone(), taken: true, course: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -309,6 +323,25 @@ impl Slot {
         &self.lane.target
     }
 
+    /// A call that counts is sent; how it ends is reported to the endpoint's standing.
+    pub(super) fn begin(&mut self, deadline: Option<Instant>) {
+        self.course = Some(Course::begin(deadline));
+    }
+
+    /// The backend has told how the call ended.
+    pub(super) fn told(&mut self, code: Code) {
+        if let Some(course) = &mut self.course {
+            course.told(code);
+        }
+    }
+
+    /// The call failed, unless the backend has told its end before.
+    pub(super) fn failed(&mut self, error: &Error) {
+        if let Some(course) = &mut self.course {
+            course.failed(error);
+        }
+    }
+
     /// Takes the connection out of its lane: it takes no more calls.
     pub(super) fn retire(self) {
         self.lane.remove(&self.connection.load);
@@ -317,6 +350,7 @@ impl Slot {
     /// Gives the place back without serving who waits, which the caller is about to do itself.
     fn give_back_quietly(mut self) {
         self.connection.load.active.fetch_sub(1, SeqCst);
+        self.lane.standing.leave();
         self.taken = false;
     }
 }
@@ -328,6 +362,10 @@ impl Drop for Slot {
         }
         // First the place, then the look at who waits; who waits does it the other way round.
         self.connection.load.active.fetch_sub(1, SeqCst);
+        self.lane.standing.leave();
+        if let Some(course) = &self.course {
+            self.lane.standing.report(course.outcome());
+        }
         if self.lane.has_waiters() {
             self.lane.settle();
         }

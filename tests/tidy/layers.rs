@@ -53,8 +53,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("prost_reflect", &["src/schema", "src/transcode", "src/route"]),
     ("tonic", &["src/upstream", "src/cli/demo"]),
-    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream"]),
-    ("hyper_util", &["src/listener", "src/protocol", "src/upstream"]),
+    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream", "src/admin"]),
+    ("hyper_util", &["src/listener", "src/protocol", "src/upstream", "src/admin"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),

@@ -14,7 +14,7 @@ use crate::{
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Own},
+    upstream::{Cluster, Draining, Own},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -24,6 +24,7 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    /// In the order of their names.
     clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
@@ -52,8 +53,9 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
-        let own: Arc<dyn Upstream> =
-            Arc::new(Own::new(schema.clone(), backends(&methods, &clusters)));
+        let backends = backends(&methods, &clusters);
+        let own = Own::new(schema.clone(), backends, Draining::of(lasting));
+        let own: Arc<dyn Upstream> = Arc::new(own);
         let chains = methods.into_iter().filter_map(|resolved| {
             let upstream = match resolved.policy.upstream.as_str() {
                 "" => own.clone(),
@@ -66,9 +68,11 @@ impl Runtime {
             return Err(problems);
         }
         let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        // In the order of their names, as the file has them.
+        let clusters = file.upstreams.keys().filter_map(|name| clusters.remove(name.as_str()));
+        let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        let clusters = clusters.into_values().collect();
         Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
     }
 
@@ -97,8 +101,13 @@ impl Runtime {
     }
 
     /// The services that are served.
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Who answers, in the order of their names.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
     }
 
     /// What web pages of other origins may call.

@@ -39,7 +39,7 @@ pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
 pub use health::Check;
 pub use outlier::{FailurePercentage, Outlier, SuccessRate};
-pub use own::Own;
+pub use own::{Draining, Own};
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};
 pub use standing::{Blame, Changes, Health, Outcome, Standing};

@@ -8,12 +8,13 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
+    lasting::Lasting,
     meter::{Meter, MethodMeter},
     problem::Problem,
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Own},
+    upstream::{Cluster, Draining, Own},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -23,6 +24,8 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    /// In the order of their names.
+    clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
     meters: Vec<Arc<MethodMeter>>,
@@ -30,23 +33,29 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
-    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
+    pub fn build(
+        prepared: Prepared,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Self, Vec<Problem>> {
         let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }
         }
-        let own: Arc<dyn Upstream> =
-            Arc::new(Own::new(schema.clone(), backends(&methods, &clusters)));
+        let backends = backends(&methods, &clusters);
+        let own = Own::new(schema.clone(), backends, Draining::of(lasting));
+        let own: Arc<dyn Upstream> = Arc::new(own);
         let chains = methods.into_iter().filter_map(|resolved| {
             let upstream = match resolved.policy.upstream.as_str() {
                 "" => own.clone(),
@@ -59,9 +68,12 @@ impl Runtime {
             return Err(problems);
         }
         let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        // In the order of their names, as the file has them.
+        let clusters = file.upstreams.keys().filter_map(|name| clusters.remove(name.as_str()));
+        let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere })
+        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -71,7 +83,13 @@ impl Runtime {
         let meter = Meter::of(&crate::lasting::Lasting::new(), []);
         let nowhere = meter.nowhere(1);
         let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
-        Self { schema, doors, cors, chains, meter, meters, nowhere }
+        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+    }
+
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
     }
 
     /// The same, with every method answered by `upstream` and no stages.
@@ -83,8 +101,13 @@ impl Runtime {
     }
 
     /// The services that are served.
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Who answers, in the order of their names.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
     }
 
     /// What web pages of other origins may call.

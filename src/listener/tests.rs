@@ -50,7 +50,7 @@ fn bookshelf() -> Runtime {
     fs::write(&path, text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let prepared = runtime.block_on(prepare(File::load(&path), &Lasting::new())).unwrap();
-    Runtime::build(prepared, 1).unwrap()
+    Runtime::build(prepared, 1, &Lasting::new()).unwrap()
 }
 
 fn drain(server: Server, patience: Duration) -> bool {

@@ -12,10 +12,11 @@
 
 mod annotation;
 mod builder;
+mod compare;
 mod descriptor;
 mod edition;
 mod features;
-
+mod field_path;
 mod imports;
 mod merge;
 mod method;
@@ -25,6 +26,7 @@ mod overlay;
 mod pool;
 mod protos;
 mod source;
+mod table;
 mod validate;
 mod visit;
 
@@ -39,8 +41,12 @@ use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
+    compare::breaking_changes,
     features::{AnyField, Features, Presence},
+    field_path::FieldPath,
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
+    protos::proto_files,
+    table::route_table,
 };
 
 /// All that is known about the services: types, methods, rules. Immutable.

@@ -43,6 +43,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("config", 3, &[]),
     ("gateway", 4, &[]),
     ("listener", 5, &[]),
+    ("reload", 5, &[]),
     ("admin", 5, &[]),
     ("cli", 5, &[]),
     ("main", 5, &[]),
@@ -52,8 +53,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("prost_reflect", &["src/schema", "src/transcode", "src/route"]),
     ("tonic", &["src/upstream", "src/cli/demo"]),
-    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream"]),
-    ("hyper_util", &["src/listener", "src/protocol", "src/upstream"]),
+    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream", "src/admin"]),
+    ("hyper_util", &["src/listener", "src/protocol", "src/upstream", "src/admin"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),

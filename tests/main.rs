@@ -15,6 +15,7 @@ mod listener;
 mod matrix;
 mod readme;
 mod reload;
+mod resilience;
 mod rest;
 mod support;
 mod tidy;

@@ -79,6 +79,7 @@ impl Launch {
                 let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 problems.join("\n")
             })?;
+            runtime.look_after();
             let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
             let mut server = Server::start(gateway.clone(), &file.listeners(), workers)
                 .map_err(|error| error.to_string())?;

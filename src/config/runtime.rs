@@ -86,6 +86,20 @@ impl Runtime {
         Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
     }
 
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
+    }
+
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
+    }
+
     /// The services that are served.
     pub fn schema(&self) -> &Arc<Schema> {
         &self.schema

@@ -222,6 +222,7 @@ impl Reloader {
                 vec![places.settle(unbound(&file, &error))],
             );
         }
+        runtime.look_after();
         self.retired.push(self.gateway.swap(runtime));
         self.watch.serve(&file);
         self.standing.take(file, shown);

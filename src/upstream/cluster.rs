@@ -8,9 +8,11 @@ use tokio::time::Instant;
 
 use super::{
     balance::{Dice, KeyReader},
+    breaker::{Breaker, Kind},
     call::{self, Body},
     connection::Opening,
     fault::Failure,
+    guard::Guard,
     mold::Mold,
     pool::{Endpoint, EndpointSet, Member, Pool},
     reply::{Terms, receive},
@@ -50,6 +52,9 @@ pub struct Cluster {
     pub(super) dice: Dice,
     /// What calls have in common that go to one endpoint.
     key: Option<KeyReader>,
+    pub(super) breaker: Arc<Breaker>,
+    /// Who looks after the endpoints, once it is asked for.
+    guard: Guard,
     /// What is kept for the next cluster of this name as long as this one is there.
     _kept: Arc<Lasting>,
 }
@@ -75,7 +80,11 @@ impl Cluster {
         let pool = Pool::new(spread, workers, mold.changes().clone());
         pool.replace(EndpointSet::new(members));
         let dice = Dice::new(workers);
-        Ok(Arc::new(Self { name: name.into(), pool, dice, key, _kept: kept }))
+        let breaker = mold.breaker().clone();
+        breaker.limit(&settings.breaker);
+        let guard = Guard::new(settings);
+        let name = name.into();
+        Ok(Arc::new(Self { name, pool, dice, key, breaker, guard, _kept: kept }))
     }
 
     /// Tells what is wrong with the settings, and makes nothing.
@@ -85,6 +94,12 @@ impl Cluster {
     /// As [`Cluster::new`].
     pub fn check(settings: &Settings) -> Result<(), Vec<Problem>> {
         members(settings, 1, Arc::new(Lasting::new())).map(drop)
+    }
+
+    /// Begins to look after the endpoints, as far as the settings ask for it, on the runtime of
+    /// whoever calls: once for each cluster that serves, and until it is dropped.
+    pub fn look_after(self: &Arc<Self>) {
+        self.guard.start(self);
     }
 
     /// The name that the configuration gave it.
@@ -136,6 +151,11 @@ impl Cluster {
         call::ask_for(&mut headers, codings);
         let path = &method.path;
         let attempt = exchange.extensions.get::<Attempt>().cloned();
+        // Further attempts of a call are counted until their replies begin.
+        let _retry = match attempt.as_ref().is_some_and(|attempt| attempt.number() > 0) {
+            true => Some(self.breaker.admit(Kind::Retries)?),
+            false => None,
+        };
         let now = terms.started;
         let search = Search { deadline, worker, key, now, tried: 0, avoid: None, attempt, only };
         let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
@@ -157,6 +177,9 @@ impl Cluster {
     async fn attempt(&self, way: &mut Way<'_>, terms: &Terms) -> Result<Reply, Failure> {
         for _ in 0..STALE {
             let mut slot = self.acquire(&way.search).await?;
+            if way.search.only.is_none() {
+                slot.hold(self.breaker.admit(Kind::Requests)?);
+            }
             let mut headers = way.headers();
             call::set_timeout(&mut headers, way.search.deadline)?;
             let was_packed = way.coding.is_some();

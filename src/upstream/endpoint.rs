@@ -17,6 +17,7 @@ use std::{
 use tokio::{runtime::Handle, sync::oneshot, time::Instant};
 
 use super::{
+    breaker::{Breaker, Kind, Permit},
     connection::{self, Connection, Driver, Load},
     fault::Fault,
     settings::{Address, Keepalive},
@@ -44,6 +45,7 @@ pub(super) struct Target {
 pub(super) struct Lane {
     pub(super) target: Arc<Target>,
     standing: Arc<Standing>,
+    breaker: Arc<Breaker>,
     /// Whether anybody waits, to be read without the lock.
     waiting: AtomicBool,
     state: Mutex<State>,
@@ -69,7 +71,7 @@ type Handed = Result<Slot, Arc<Fault>>;
 /// What is to be done next for those who wait.
 enum Step {
     Serve(Waiter, Handed),
-    Dial,
+    Dial(Permit),
     Rest,
 }
 
@@ -86,13 +88,19 @@ pub(super) struct Slot {
     taken: bool,
     /// The call that was sent on it, if it is one that counts.
     course: Option<Course>,
+    /// Its count among the cluster's calls.
+    permit: Option<Permit>,
 }
 
 impl Lane {
     /// A lane without connections.
-    pub(super) fn new(target: Arc<Target>, standing: Arc<Standing>) -> Arc<Self> {
+    pub(super) fn new(
+        target: Arc<Target>,
+        standing: Arc<Standing>,
+        breaker: Arc<Breaker>,
+    ) -> Arc<Self> {
         let (waiting, state) = (AtomicBool::new(false), Mutex::default());
-        Arc::new(Self { target, standing, waiting, state })
+        Arc::new(Self { target, standing, breaker, waiting, state })
     }
 
     /// A place that is free now. `avoid` is a connection that refused the call before.
@@ -112,10 +120,10 @@ impl Lane {
             state.connections.retain(|connection| connection.is_open());
             state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
             self.waiting.store(true, SeqCst);
-            avoid.is_some() && state.begin_dial(self.target.connections)
+            if avoid.is_some() { self.begin_dial(&mut state) } else { None }
         };
-        if dial {
-            self.dial();
+        if let Some(permit) = dial {
+            self.dial(permit);
         }
         self.settle();
         receiver.await.unwrap_or_else(|_| Err(Arc::new(Fault::abandoned())))
@@ -123,8 +131,9 @@ impl Lane {
 
     /// Dials, if that may be done, on behalf of the calls to come: there is no free place.
     pub(super) fn prepare(self: &Arc<Self>) {
-        if self.lock().begin_dial(self.target.connections) {
-            self.dial();
+        let dial = self.begin_dial(&mut self.lock());
+        if let Some(permit) = dial {
+            self.dial(permit);
         }
     }
 
@@ -133,10 +142,10 @@ impl Lane {
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let suspect = state.connections.is_empty() && state.pause.is_some();
-        let dial = suspect && state.begin_dial(self.target.connections);
+        let dial = if suspect { self.begin_dial(&mut state) } else { None };
         drop(state);
-        if dial {
-            self.dial();
+        if let Some(permit) = dial {
+            self.dial(permit);
         }
         suspect
     }
@@ -179,7 +188,7 @@ impl Lane {
                         slot.give_back_quietly();
                     }
                 }
-                Step::Dial => return self.dial(),
+                Step::Dial(permit) => return self.dial(permit),
                 Step::Rest => return,
             }
         }
@@ -205,16 +214,30 @@ impl Lane {
             }
             _ => state.waiters.push_front(first),
         }
-        if state.begin_dial(self.target.connections) { Step::Dial } else { Step::Rest }
+        self.begin_dial(&mut state).map_or(Step::Rest, Step::Dial)
     }
 
     /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
     /// down drops the task on the spot, and the task then tells the lane.
-    fn dial(self: &Arc<Self>) {
-        let dial = Dial { lane: self.clone(), ended: false };
+    fn dial(self: &Arc<Self>, permit: Permit) {
+        let dial = Dial { lane: self.clone(), permit: Some(permit), ended: false };
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(dial.run());
         }
+    }
+
+    /// Notes that a dial is under way, if one may be and none is. The first connection of a lane
+    /// may always be made: without it calls would wait for nothing.
+    fn begin_dial(&self, state: &mut State) -> Option<Permit> {
+        if !state.may_dial(self.target.connections) {
+            return None;
+        }
+        let permit = match state.connections.is_empty() {
+            true => self.breaker.admit_always(Kind::Connections),
+            false => self.breaker.try_admit(Kind::Connections)?,
+        };
+        state.dialing = true;
+        Some(permit)
     }
 
     fn dialed(self: &Arc<Self>, result: Result<Arc<Connection>, Fault>) {
@@ -248,7 +271,7 @@ impl Lane {
 
     fn slot(self: &Arc<Self>, connection: Arc<Connection>) -> Slot {
         self.standing.enter();
-        Slot { connection, lane: self.clone(), taken: true, course: None }
+        Slot { connection, lane: self.clone(), taken: true, course: None, permit: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -269,13 +292,11 @@ impl State {
         Some(connection.clone())
     }
 
-    /// Notes that a dial is under way, if one may be and none is.
-    fn begin_dial(&mut self, most: usize) -> bool {
-        let begin = !self.dialing
+    /// Whether a dial may begin, as far as the lane knows.
+    fn may_dial(&self, most: usize) -> bool {
+        !self.dialing
             && self.connections.len() < most
-            && !self.pause.as_ref().is_some_and(Pause::lasts);
-        self.dialing |= begin;
-        begin
+            && !self.pause.as_ref().is_some_and(Pause::lasts)
     }
 }
 
@@ -288,6 +309,8 @@ impl Pause {
 /// A dial under way. However it ends, its lane hears of it.
 struct Dial {
     lane: Arc<Lane>,
+    /// The connection's count among the cluster's.
+    permit: Option<Permit>,
     ended: bool,
 }
 
@@ -296,7 +319,11 @@ impl Dial {
         let result = connection::connect(&self.lane.target).await;
         let result = result.map(|(sender, link)| {
             let connection = Arc::new(Connection::new(sender));
-            tokio::spawn(Driver::new(link, &connection, &self.lane).run());
+            let (driver, permit) = (Driver::new(link, &connection, &self.lane), self.permit.take());
+            tokio::spawn(async move {
+                driver.run().await;
+                drop(permit);
+            });
             connection
         });
         self.ended = true;
@@ -321,6 +348,11 @@ impl Slot {
     /// The endpoint of the place.
     pub(super) fn target(&self) -> &Arc<Target> {
         &self.lane.target
+    }
+
+    /// It counts among the cluster's calls as long as it is taken.
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
     }
 
     /// A call that counts is sent; how it ends is reported to the endpoint's standing.

@@ -10,13 +10,17 @@
 //! own lane to every endpoint, so that a call never leaves its thread.
 
 mod balance;
+mod breaker;
 mod call;
 mod cluster;
 mod connection;
 mod endpoint;
 mod fault;
+mod guard;
+mod health;
 mod latency;
 mod mold;
+mod outlier;
 pub mod own;
 mod pool;
 mod pump;
@@ -30,8 +34,11 @@ mod state;
 mod status;
 mod tls;
 
-pub use balance::{Balance, Key, Kind, SlowStart, Spread};
+pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
+pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
+pub use health::Check;
+pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 pub use own::{Draining, Own};
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};

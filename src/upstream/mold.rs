@@ -7,6 +7,7 @@
 use std::sync::Arc;
 
 use super::{
+    breaker::Breaker,
     endpoint::Target,
     pool::{Endpoint, Member},
     settings::{Address, Settings},
@@ -23,6 +24,7 @@ pub(super) struct Mold {
     /// Where the endpoints of the cluster are kept.
     kept: Arc<Lasting>,
     changes: Arc<Changes>,
+    breaker: Arc<Breaker>,
     /// What connections depend on beside the address.
     terms: String,
 }
@@ -43,13 +45,19 @@ impl Mold {
             false => None,
         };
         let changes = kept.keep("changes", Changes::default);
+        let breaker = kept.keep("breaker", Breaker::new);
         let terms = format!("{workers} {}", settings.connection_terms());
-        Self { settings: settings.clone(), tls, workers, kept, changes, terms }
+        Self { settings: settings.clone(), tls, workers, kept, changes, breaker, terms }
     }
 
     /// What the endpoints' standings count changes with.
     pub(super) fn changes(&self) -> &Arc<Changes> {
         &self.changes
+    }
+
+    /// What is counted of the cluster.
+    pub(super) fn breaker(&self) -> &Arc<Breaker> {
+        &self.breaker
     }
 
     /// The endpoint at this address: the one that is there, else a new one.
@@ -68,7 +76,7 @@ impl Mold {
                 keepalive: self.settings.keepalive.clone(),
                 connections: self.settings.connections,
             };
-            Endpoint::new(target, self.workers, self.changes.clone())
+            Endpoint::new(target, self.workers, self.changes.clone(), &self.breaker)
         }))
     }
 

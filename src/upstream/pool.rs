@@ -19,6 +19,7 @@ use tokio::time::Instant;
 
 use super::{
     balance::{self, Balancer, Choice, Dice, Draw, Spread},
+    breaker::Breaker,
     endpoint::{Lane, Target},
     standing::{Changes, Standing},
 };
@@ -33,10 +34,16 @@ pub struct Endpoint {
 
 impl Endpoint {
     /// An endpoint without connections, for this many workers.
-    pub(super) fn new(target: Target, workers: usize, changes: Arc<Changes>) -> Self {
+    pub(super) fn new(
+        target: Target,
+        workers: usize,
+        changes: Arc<Changes>,
+        breaker: &Arc<Breaker>,
+    ) -> Self {
         let (target, standing) = (Arc::new(target), Arc::new(Standing::new(changes)));
-        let lane = |_| Lane::new(target.clone(), standing.clone());
-        let lanes = (0..workers.max(1)).map(lane).collect();
+        let lane = |_| Lane::new(target.clone(), standing.clone(), breaker.clone());
+        // One more than workers: for the gateway's own calls, which none of them makes.
+        let lanes = (0..=workers.max(1)).map(lane).collect();
         Self { target, lanes, standing }
     }
 
@@ -58,6 +65,11 @@ impl Endpoint {
     /// Where it is.
     pub(super) fn target(&self) -> &Arc<Target> {
         &self.target
+    }
+
+    /// The number of the lane for the gateway's own calls.
+    pub(super) fn own_lane(&self) -> usize {
+        self.lanes.len() - 1
     }
 
     /// The lane of one worker.

@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{
     Cluster,
+    breaker::Kind,
     connection::Load,
     endpoint::{Lane, Slot, Target},
     pool::{Endpoint, Member, Ready},
@@ -106,6 +107,10 @@ impl Cluster {
                 return Ok(slot);
             }
         }
+        let _pending = match &search.only {
+            None => Some(self.breaker.admit(Kind::Pending)?),
+            Some(_) => None,
+        };
         let name = chosen.target.name.clone();
         let place = first_place(lanes, search.load().cloned());
         let found = match search.deadline {

@@ -14,7 +14,7 @@ use serde::{
     de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::balance::Balance;
+use super::{balance::Balance, breaker::Limits, health::Check, outlier::Outlier};
 use crate::problem::Problem;
 
 /// One cluster: who answers, and how they are reached.
@@ -44,6 +44,15 @@ pub struct Settings {
     /// further one is opened only when the backend's limit of concurrent streams is reached.
     #[serde(default = "default_connections")]
     pub connections: usize,
+    /// Asks the endpoints for their health; off without it.
+    #[serde(default)]
+    pub health: Option<Check>,
+    /// Leaves endpoints out that fail too often; off without it.
+    #[serde(default)]
+    pub outlier: Option<Outlier>,
+    /// How much of the gateway the upstream may take up.
+    #[serde(default)]
+    pub breaker: Limits,
 }
 
 /// One endpoint: an address alone, or a mapping with its weight.
@@ -168,6 +177,9 @@ impl Default for Settings {
             connect_timeout: default_connect_timeout(),
             keepalive: None,
             connections: default_connections(),
+            health: None,
+            outlier: None,
+            breaker: Limits::default(),
         }
     }
 }
@@ -216,7 +228,7 @@ impl Settings {
     /// All on which connections depend beside the address: where it differs, connections are made
     /// anew.
     pub(super) fn connection_terms(&self) -> String {
-        let Self { endpoints: _, balance: _, tls, connect_timeout, keepalive, connections } = self;
+        let Self { tls, connect_timeout, keepalive, connections, .. } = self;
         format!("{tls:?} {connect_timeout:?} {keepalive:?} {connections}")
     }
 
@@ -245,6 +257,9 @@ impl Settings {
         self.check_tls(&addresses, problems);
         self.check_numbers(problems);
         self.balance.check(problems);
+        self.breaker.check(problems);
+        self.health.iter().for_each(|health| health.check(problems));
+        self.outlier.iter().for_each(|outlier| outlier.check(problems));
         addresses
     }
 

@@ -18,7 +18,7 @@ use std::{
 use serde::Serialize;
 use tokio::time::Instant;
 
-use super::latency::Latency;
+use super::{latency::Latency, outlier::Record};
 use crate::error::{Code, Error, Origin};
 
 /// How a call on an endpoint ended.
@@ -90,6 +90,8 @@ const NEVER: u64 = 0;
 pub struct Standing {
     in_flight: AtomicU32,
     latency: Latency,
+    /// What ejections go by.
+    record: Record,
     requests: AtomicU64,
     failures: AtomicU64,
     // Below is what changes seldom.
@@ -109,6 +111,7 @@ impl Standing {
         Self {
             in_flight: AtomicU32::new(0),
             latency: Latency::default(),
+            record: Record::default(),
             requests: AtomicU64::new(0),
             failures: AtomicU64::new(0),
             connect_failures: AtomicU64::new(0),
@@ -126,12 +129,19 @@ impl Standing {
         if outcome.is_failure() {
             self.failures.fetch_add(1, Relaxed);
         }
+        self.record.note(&outcome);
         self.latency.observe(&outcome, Instant::now());
     }
 
     /// Notes that no connection could be made.
     pub fn report_connect_failure(&self) {
         self.connect_failures.fetch_add(1, Relaxed);
+        self.record.failed();
+    }
+
+    /// What ejections go by.
+    pub(super) fn record(&self) -> &Record {
+        &self.record
     }
 
     /// What its changes are counted with.

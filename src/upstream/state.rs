@@ -6,7 +6,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use super::{
-    Cluster, Health,
+    BreakerState, Cluster, Health,
     pool::{Member, Ready},
 };
 
@@ -17,6 +17,8 @@ pub struct ClusterState {
     pub name: String,
     /// Whether too few endpoints may be called, so that all are.
     pub panic: bool,
+    /// What is counted against its limits.
+    pub breaker: BreakerState,
     /// Those of the set.
     pub endpoints: Vec<EndpointState>,
     /// Those that were taken out of it and finish their calls.
@@ -76,6 +78,7 @@ impl Cluster {
         ClusterState {
             name: self.name().to_owned(),
             panic: ready.panics,
+            breaker: self.breaker.state(),
             endpoints: set.members.iter().map(|member| endpoint_state(member, &ready)).collect(),
             draining: draining.collect(),
         }

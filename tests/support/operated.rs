@@ -11,7 +11,7 @@ use super::{Gateway, Response, http1, rig, within};
 /// A bookshelf, the gateway in front of it, and the folder with its files.
 pub(crate) struct Operated {
     pub(crate) folder: TempDir,
-    pub(crate) bookshelf: Bookshelf,
+    _bookshelf: Bookshelf,
     pub(crate) upstream: SocketAddr,
     pub(crate) gateway: Gateway,
     pub(crate) admin: SocketAddr,
@@ -33,7 +33,7 @@ impl Operated {
         fs::write(&config, text).unwrap();
         let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
         let admin = gateway.admin().expect("an operator's port");
-        Self { folder, bookshelf, upstream, gateway, admin }
+        Self { folder, _bookshelf: bookshelf, upstream, gateway, admin }
     }
 
     /// One listener, the bookshelf, the operator's port, two workers.

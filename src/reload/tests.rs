@@ -173,6 +173,32 @@ async fn what_needs_a_restart_is_told() {
 }
 
 #[tokio::test]
+async fn endpoints_stay_what_they_are_until_their_certificates_change() {
+    let bench = Bench::start().await;
+    let authority = || {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+        params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap().pem()
+    };
+    let with_tls = |timeout| {
+        let endpoint = "['127.0.0.1:9'] }";
+        configuration(timeout).replace(endpoint, "['https://127.0.0.1:9'], tls: { ca: ca.pem } }")
+    };
+    let endpoint = async || {
+        let outcome = bench.reload().await;
+        assert_eq!(outcome.verdict, Verdict::Taken, "{:?}", outcome.problems);
+        bench.gateway.runtime().clusters()[0].endpoints().members[0].endpoint.clone()
+    };
+    bench.write("ca.pem", &authority());
+    bench.write("transom.yaml", &with_tls("1s"));
+    let first = endpoint().await;
+    bench.write("transom.yaml", &with_tls("2s"));
+    assert!(Arc::ptr_eq(&first, &endpoint().await), "connections and all");
+    bench.write("ca.pem", &authority());
+    assert!(!Arc::ptr_eq(&first, &endpoint().await));
+}
+
+#[tokio::test]
 async fn files_that_change_are_taken_without_a_word() {
     let bench = Bench::start().await;
     let first = bench.runtime();

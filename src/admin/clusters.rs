@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     meter::{
-        CLUSTER_PANIC, ENDPOINT_CONNECT_FAILURES, ENDPOINT_CONNECTIONS, ENDPOINT_EJECTIONS,
-        ENDPOINT_FAILURES, ENDPOINT_IN_FLIGHT, ENDPOINT_IN_USE, ENDPOINT_LATENCY,
-        ENDPOINT_REQUESTS, Page,
+        BREAKER_LIMIT, BREAKER_NOW, BREAKER_REFUSED, CLUSTER_PANIC, ENDPOINT_CONNECT_FAILURES,
+        ENDPOINT_CONNECTIONS, ENDPOINT_EJECTIONS, ENDPOINT_FAILURES, ENDPOINT_IN_FLIGHT,
+        ENDPOINT_IN_USE, ENDPOINT_LATENCY, ENDPOINT_REQUESTS, Page,
     },
-    upstream::{ClusterState, EndpointState},
+    upstream::{BreakerState, ClusterState, EndpointState},
 };
 
 /// Every cluster as it stands.
@@ -37,9 +37,26 @@ fn states(office: &Office) -> Vec<ClusterState> {
 pub(super) fn tell(office: &Office, page: &mut Page) {
     for state in states(office) {
         page.gauge(&CLUSTER_PANIC, &[&state.name], f64::from(state.panic));
+        tell_breaker(&state, page);
         for endpoint in &state.endpoints {
             tell_endpoint(&state.name, endpoint, page);
         }
+    }
+}
+
+fn tell_breaker(state: &ClusterState, page: &mut Page) {
+    let BreakerState { connections, pending, requests, retries } = &state.breaker;
+    let counts = [
+        ("connections", connections),
+        ("pending", pending),
+        ("requests", requests),
+        ("retries", retries),
+    ];
+    for (resource, count) in counts {
+        let labels = &[&*state.name, resource];
+        page.gauge(&BREAKER_NOW, labels, f64::from(count.now));
+        page.gauge(&BREAKER_LIMIT, labels, f64::from(count.most));
+        page.counter(&BREAKER_REFUSED, labels, count.refused);
     }
 }
 

@@ -14,7 +14,7 @@
 //!
 //! It is off unless it is configured, and runs on the control thread: it neither slows the workers
 //! down nor waits for them. Whoever reaches it may do everything, so it should be within reach of
-//! operators alone; [`guard`] keeps the web pages in their browsers out.
+//! operators alone; the web pages in their browsers are kept out.
 
 mod clusters;
 mod guard;

@@ -72,7 +72,7 @@ impl Launch {
         let file = prepared.file.clone();
         observe::init(&file.observe()).map_err(|error| error.to_string())?;
         let workers = file.worker_count();
-        control.block_on(async {
+        let outcome = control.block_on(async {
             let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
             let warnings = prepared.warnings.clone();
             let runtime = Runtime::build(prepared, workers, &lasting).map_err(|problems| {
@@ -102,7 +102,10 @@ impl Launch {
             };
             drain(asked, server, &standing, &mut stop, &desk).await;
             Ok(())
-        })
+        });
+        // A configuration that is being read is waited for by nobody.
+        control.shutdown_background();
+        outcome
     }
 }
 

@@ -179,6 +179,46 @@ pub static ENDPOINT_LATENCY: Series = Series::new(
     "The average of an endpoint's latencies lately, as balancing sees it",
 );
 
+/// Further attempts of calls, by the policies `retry` and `retry.hedge`.
+pub static RETRIES: Series = Series::new(
+    "transom_retries_total",
+    Kind::Counter,
+    &["service", "method"],
+    "Further attempts of calls, by the policies `retry` and `retry.hedge`",
+);
+
+/// Calls refused by the policy `admission`.
+pub static ADMISSION_REFUSED: Series = Series::new(
+    "transom_admission_refused_total",
+    Kind::Counter,
+    &["service", "method"],
+    "Calls refused by the policy `admission`",
+);
+
+/// What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`.
+pub static BREAKER_NOW: Series = Series::new(
+    "transom_breaker_in_use",
+    Kind::Gauge,
+    &["cluster", "resource"],
+    "What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`",
+);
+
+/// How many of them there may be.
+pub static BREAKER_LIMIT: Series = Series::new(
+    "transom_breaker_limit",
+    Kind::Gauge,
+    &["cluster", "resource"],
+    "How many of them there may be",
+);
+
+/// How many of them were refused.
+pub static BREAKER_REFUSED: Series = Series::new(
+    "transom_breaker_refused_total",
+    Kind::Counter,
+    &["cluster", "resource"],
+    "How many of them were refused",
+);
+
 /// Every series, in the order of the page.
 pub static SERIES: &[&Series] = &[
     &REQUESTS,
@@ -186,6 +226,11 @@ pub static SERIES: &[&Series] = &[
     &IN_FLIGHT,
     &CONNECTIONS,
     &CONNECTIONS_OPENED,
+    &RETRIES,
+    &ADMISSION_REFUSED,
+    &BREAKER_NOW,
+    &BREAKER_LIMIT,
+    &BREAKER_REFUSED,
     &CLUSTER_PANIC,
     &ENDPOINT_REQUESTS,
     &ENDPOINT_FAILURES,

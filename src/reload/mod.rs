@@ -19,6 +19,8 @@ mod build;
 mod outcome;
 mod reloader;
 mod standing;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 pub use self::{

@@ -46,7 +46,9 @@ impl Mold {
         };
         let changes = kept.keep("changes", Changes::default);
         let breaker = kept.keep("breaker", Breaker::new);
-        let terms = format!("{workers} {}", settings.connection_terms());
+        // New certificates in the old files make new connections, too.
+        let files = tls::digest(&own);
+        let terms = format!("{workers} {} {files:x}", settings.connection_terms());
         Self { settings: settings.clone(), tls, workers, kept, changes, breaker, terms }
     }
 

@@ -1,6 +1,7 @@
 //! TLS towards backends: whom to trust, what to show, and HTTP/2 by ALPN.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     path::Path,
     sync::{Arc, OnceLock},
 };
@@ -67,6 +68,16 @@ pub(super) fn client_config(
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Some(Arc::new(config))
+}
+
+/// What the files say now, in one number; one that can't be read says nothing.
+pub(super) fn digest(settings: &Tls) -> u64 {
+    let Tls { ca, certificate, key, server_name: _ } = settings;
+    let mut hasher = DefaultHasher::new();
+    for file in [ca, certificate, key] {
+        file.as_ref().map(|file| std::fs::read(file).ok()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The name to verify at this endpoint.

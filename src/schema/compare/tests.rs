@@ -47,7 +47,15 @@ fn told(old: &Schema, new: &Schema) -> Vec<String> {
 fn a_change_that_breaks_is_told_where_it_is() {
     let old = schema(BASE);
     let cases: &[(&str, &str, &[&str])] = &[
-        ("service Shelf", "service Rack", &["a.Shelf: the service is gone"]),
+        (
+            "service Shelf",
+            "service Rack",
+            &[
+                "a.Shelf: the service is gone",
+                "a.Shelf.Get: the route `GET /v1/{name=books/*}` calls `a.Rack.Get` now",
+                "a.Shelf.Put: the route `POST /v1/put` calls `a.Rack.Put` now",
+            ],
+        ),
         (
             "rpc Get(",
             "rpc Fetch(",

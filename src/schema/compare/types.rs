@@ -19,10 +19,10 @@ pub(super) fn compare(mut messages: Reached, problems: &mut Vec<Problem>) {
         for (before, now) in compare_fields(&old, &new, problems) {
             match (before, now) {
                 (Kind::Message(before), Kind::Message(now)) => reached.push((before, now)),
-                (Kind::Enum(before), Kind::Enum(now)) => {
-                    if seen.insert(before.full_name().to_owned()) {
-                        compare_values(&before, &now, problems);
-                    }
+                (Kind::Enum(before), Kind::Enum(now))
+                    if seen.insert(before.full_name().to_owned()) =>
+                {
+                    compare_values(&before, &now, problems);
                 }
                 _ => {}
             }

@@ -113,10 +113,16 @@ async fn readme_policies_are_sound() {
     let blocks = document::blocks(README);
     let mut yaml = blocks.iter().filter(|block| block.kind == "yaml");
     let whole = &yaml.next().unwrap().text;
-    let (rest, _) = whole.split_once("services:").unwrap();
+    let (rest, services) = whole.split_once("services:").unwrap();
+    let (start, _) = rest.split_once("upstreams:").unwrap();
     for block in yaml {
-        assert!(block.text.starts_with("services:"), "{README}:{}: not a policy", block.line);
-        let folder = folder(&format!("{rest}{}", block.text));
+        let configuration = if block.text.starts_with("upstreams:") {
+            format!("{start}{}services:{services}", block.text)
+        } else {
+            assert!(block.text.starts_with("services:"), "{README}:{}: not a policy", block.line);
+            format!("{rest}{}", block.text)
+        };
+        let folder = folder(&configuration);
         let arguments = ["check", "--config", "transom.yaml"];
         let output = run_to_end_in(folder.path(), &arguments).await;
         assert!(output.status.success(), "{README}:{}: {output:?}", block.line);

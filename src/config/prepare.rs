@@ -13,7 +13,7 @@ use crate::{
     meter::Meter,
     problem::Problem,
     protocol::{
-        Compiled, Door, Material, MethodPolicy, PROTOCOLS,
+        Compiled, Door, Material, MethodPolicy, Methods, PROTOCOLS,
         cors::{self, Cors},
         rule,
     },
@@ -121,7 +121,8 @@ fn compile_protocols(
             return None;
         }
     };
-    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
         let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);

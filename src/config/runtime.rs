@@ -88,6 +88,14 @@ impl Runtime {
         self.clusters.iter().for_each(Cluster::look_after);
     }
 
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
+    }
+
     /// The services that are served.
     pub fn schema(&self) -> &Schema {
         &self.schema

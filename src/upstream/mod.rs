@@ -34,7 +34,7 @@ mod state;
 mod status;
 mod tls;
 
-pub use balance::{Balance, Key, Kind, SlowStart, Spread};
+pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
 pub use health::Check;

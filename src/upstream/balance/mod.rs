@@ -19,7 +19,7 @@ mod tests;
 
 use tokio::time::Instant;
 
-pub use self::settings::{Balance, Key, Kind, SlowStart, Spread};
+pub use self::settings::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub(super) use self::{
     dice::{Dice, Die},
     draw::Draw,

@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod endpoints;
 mod misbehaviour;
 mod streams;
 mod tls;

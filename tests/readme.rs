@@ -122,11 +122,16 @@ async fn readme_policies_are_sound() {
     let blocks = document::blocks(README);
     let mut yaml = blocks.iter().filter(|block| block.kind == "yaml");
     let whole = &yaml.next().unwrap().text;
-    let (rest, _) = whole.split_once("services:").unwrap();
+    let (rest, services) = whole.split_once("services:").unwrap();
+    let (start, _) = rest.split_once("upstreams:").unwrap();
     for block in yaml {
-        // Policies take the place of the file's, other keys stand behind it.
-        let begins = if block.text.starts_with("services:") { rest } else { whole };
-        let folder = folder(&format!("{begins}{}", block.text));
+        // Policies and upstreams take the place of the file's, other keys stand behind it.
+        let configuration = match block.text.split(':').next() {
+            Some("services") => format!("{rest}{}", block.text),
+            Some("upstreams") => format!("{start}{}services:{services}", block.text),
+            _ => format!("{whole}{}", block.text),
+        };
+        let folder = folder(&configuration);
         let arguments = ["check", "--config", "transom.yaml"];
         let output = run_to_end_in(folder.path(), &arguments).await;
         assert!(output.status.success(), "{README}:{}: {output:?}", block.line);

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, OnceLock};
 
-use super::{MethodPolicy, Rule, Rules, Settings, Unused};
+use super::{MethodPolicy, Rule, Rules, Settings, Unused, Variable, collision::Leaf};
 use crate::{
     problem::Problem,
     route::{Conflict, RouterBuilder, Template},
@@ -79,8 +79,11 @@ pub(super) fn bind(
         let slot = Slot::compile(&input, &field_path);
         bound.push(slot.map_err(|error| problem(format!("variable `{{{field_path}}}`: {error}")))?);
     }
-    let numbers = template.variables().iter().map(|one| numbers(method, one.field_path()).into());
-    let numbers = numbers.collect();
+    let variables = template.variables().iter().zip(&bound).map(|(variable, slot)| Variable {
+        numbers: numbers(method, variable.field_path()).into(),
+        leaf: leaf(slot),
+    });
+    let variables = variables.collect();
     bound.extend(body_slots(method, &rule.body, &input));
     let bound = Rule {
         method: method.clone(),
@@ -89,7 +92,7 @@ pub(super) fn bind(
         input,
         settings: settings.clone(),
         bound: bound.into(),
-        numbers,
+        variables,
     };
     Ok((bound, template))
 }
@@ -112,7 +115,7 @@ impl Rule {
             input: plans.message(&method.input)?,
             settings: settings.clone(),
             bound: Box::default(),
-            numbers: Box::default(),
+            variables: Box::default(),
         })
     }
 }
@@ -125,6 +128,14 @@ fn body_slots(method: &Method, body: &Body, input: &Plan) -> Vec<Slot> {
         Body::Field(name) => vec![name.clone()],
     };
     fields.iter().filter_map(|name| Slot::to_field(input, name).ok()).collect()
+}
+
+fn leaf(slot: &Slot) -> Leaf {
+    match () {
+        () if slot.is_list() => Leaf::List,
+        () if slot.is_message() => Leaf::Message,
+        () => Leaf::Scalar,
+    }
 }
 
 /// The field numbers on the way to a field that a slot was compiled for.

@@ -11,8 +11,10 @@
 
 mod collision;
 mod compile;
+mod erase;
 pub mod fault;
 mod parameters;
+mod record;
 mod settings;
 
 use std::sync::{Arc, OnceLock};
@@ -62,8 +64,15 @@ pub struct Rule {
     /// The fields that no query parameter sets: what each variable of the template binds, in the
     /// template's order, and then what the body fills.
     bound: Box<[Slot]>,
-    /// The field numbers on the way to the field of each variable.
-    numbers: Box<[Box<[u32]>]>,
+    /// The field of each variable as it stands on the wire.
+    variables: Box<[Variable]>,
+}
+
+/// The field that a variable of the template binds, as it stands on the wire.
+struct Variable {
+    /// The field numbers on the way to it.
+    numbers: Box<[u32]>,
+    leaf: collision::Leaf,
 }
 
 impl Rules {

@@ -9,6 +9,7 @@
 //! allocates nothing. Where both ends of a call take the same coding, messages may stay packed as
 //! they crossed the wire ([`Packed`]); who wants to read one gets it plain and needn't know.
 
+mod attempt;
 pub mod identity;
 mod packed;
 
@@ -26,6 +27,7 @@ use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
 pub use self::{
+    attempt::Attempt,
     identity::Identity,
     packed::{Bound, Packed},
 };

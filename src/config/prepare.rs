@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     lasting::Lasting,
+    meter::Meter,
     problem::Problem,
-    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, cors::Cors, rule},
+    protocol::{
+        Compiled, Door, Material, MethodPolicy, PROTOCOLS,
+        cors::{self, Cors},
+        rule,
+    },
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -29,6 +34,8 @@ pub struct Prepared {
     pub doors: Vec<Box<dyn Door>>,
     /// What web pages of other origins may call.
     pub cors: Cors,
+    /// Where everything is counted.
+    pub meter: Arc<Meter>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
 }
@@ -64,6 +71,9 @@ pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Fail
     if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
         return Err(Failure { problems, only_unreachable: false });
     }
+    // Held from now on, so that what stages count is counted here.
+    let protocols = PROTOCOLS.iter().map(|protocol| protocol.name);
+    let meter = Meter::of(lasting, protocols.chain([cors::NAME]));
     listeners::check(&file, &places, &mut problems);
     check_rest(&file, &places, &mut problems);
     check_upstreams(&file, &places, &mut problems);
@@ -85,7 +95,7 @@ pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Fail
     let problems = in_order(problems);
     match protocols {
         Some((doors, cors)) if count_errors(&problems) == 0 => {
-            Ok(Prepared { file, schema, methods, doors, cors, warnings: problems })
+            Ok(Prepared { file, schema, methods, doors, cors, meter, warnings: problems })
         }
         _ => Err(Failure { problems, only_unreachable: false }),
     }

@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
+    meter::{Meter, MethodMeter},
     problem::Problem,
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
@@ -22,6 +23,10 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    meter: Arc<Meter>,
+    /// By `Method::index`.
+    meters: Vec<Arc<MethodMeter>>,
+    nowhere: Arc<MethodMeter>,
 }
 
 impl Runtime {
@@ -31,7 +36,7 @@ impl Runtime {
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
     pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, doors, cors, .. } = prepared;
+        let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
@@ -50,14 +55,23 @@ impl Runtime {
             Some(Chain::new(resolved.stages, upstream))
         });
         let chains: Vec<_> = chains.collect();
-        if problems.is_empty() { Ok(Self { schema, doors, cors, chains }) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        let meters = meter.methods(names, workers);
+        let nowhere = meter.nowhere(workers);
+        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere })
     }
 
     /// A runtime of one door, which must answer everything itself.
     #[cfg(test)]
     pub(crate) fn of_door(schema: Schema, door: Box<dyn Door>) -> Self {
         let (schema, cors) = (Arc::new(schema), Cors::default());
-        Self { schema, doors: vec![door], cors, chains: Vec::new() }
+        let meter = Meter::of(&crate::lasting::Lasting::new(), []);
+        let nowhere = meter.nowhere(1);
+        let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
+        Self { schema, doors, cors, chains, meter, meters, nowhere }
     }
 
     /// The services that are served.
@@ -75,6 +89,21 @@ impl Runtime {
         let known = self.doors.iter().position(|door| door.knows(request));
         // The last door knows everything.
         &*self.doors[known.unwrap_or(self.doors.len() - 1)]
+    }
+
+    /// Where everything is counted.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Where the requests of a method are counted.
+    pub fn method_meter(&self, method: &Method) -> &MethodMeter {
+        &self.meters[method.index]
+    }
+
+    /// Where requests are counted that call no method.
+    pub fn nowhere(&self) -> &MethodMeter {
+        &self.nowhere
     }
 
     /// The stages of a method, and the backend behind them.

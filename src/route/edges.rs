@@ -27,6 +27,12 @@ struct Edge {
 }
 
 impl Edges {
+    /// Without edges, with room for this many and their texts.
+    pub(super) fn with_room(count: usize) -> Self {
+        let texts = String::with_capacity(count * 12);
+        Self { edges: Vec::with_capacity(count), texts, ..Self::default() }
+    }
+
     /// The node behind an edge.
     pub(super) fn find(&self, from: u32, text: &str) -> Option<u32> {
         let same = |place: &u32| {

@@ -192,11 +192,16 @@ pub struct Conflict {
 impl RouterBuilder {
     /// Without routes.
     pub fn new() -> Self {
+        Self::for_routes(0)
+    }
+
+    /// With room for this many routes. Lists that grow leave holes in memory behind.
+    pub fn for_routes(count: usize) -> Self {
         Self {
             router: Router {
-                trie: Trie::new(),
-                shapes: Vec::new(),
-                routes: Vec::new(),
+                trie: Trie::for_shapes(count),
+                shapes: Vec::with_capacity(count),
+                routes: Vec::with_capacity(count),
                 methods: Vec::new(),
                 spans: Vec::new(),
             },

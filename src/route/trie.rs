@@ -68,10 +68,14 @@ pub(super) struct Trie {
 }
 
 impl Trie {
-    pub(super) fn new() -> Self {
+    /// An empty tree, with room for this many shapes if they are like most: of two or three nodes
+    /// that they share with no other.
+    pub(super) fn for_shapes(count: usize) -> Self {
+        let mut nodes = Vec::with_capacity(3 * count + 1);
+        nodes.push(Node::default());
         Self {
-            nodes: vec![Node::default()],
-            literals: Edges::default(),
+            nodes,
+            literals: Edges::with_room(2 * count),
             verbs: Edges::default(),
             known_verbs: HashSet::new(),
             longest: 0,

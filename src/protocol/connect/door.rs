@@ -1,6 +1,6 @@
 //! Knows Connect's requests, and opens the calls that they are.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{
     HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode,
@@ -22,6 +22,7 @@ use super::{
 use crate::{
     error::Error,
     exchange::{Exchange, Messages},
+    first_use::FirstUse,
     problem::Problem,
     protocol::{
         Answer, Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody,
@@ -42,7 +43,7 @@ struct Connect {
     /// By `Method::index`.
     policies: Arc<[Arc<MethodPolicy>]>,
     /// By `Method::index`; made when a method is called first, for most never are.
-    shapes: Box<[OnceLock<Arc<Shape>>]>,
+    shapes: FirstUse<Arc<Shape>>,
 }
 
 /// Checks that every method has a shape.
@@ -57,7 +58,7 @@ pub(super) fn compile(material: &Material<'_>) -> Compiled {
         rules: Arc::clone(rules),
         plans: Arc::clone(plans),
         policies: Arc::clone(policies),
-        shapes: schema.methods().iter().map(|_| OnceLock::new()).collect(),
+        shapes: FirstUse::of(schema.methods().len()),
     };
     let door = problems.is_empty().then(|| Box::new(door) as Box<dyn Door>);
     Compiled { door, problems }
@@ -147,7 +148,7 @@ impl Connect {
     }
 
     fn shape(&self, method: &Arc<Method>) -> &Arc<Shape> {
-        self.shapes[method.index].get_or_init(|| {
+        self.shapes.ask(method.index, || {
             let policy = &self.policies[method.index];
             let shape = Shape::compile(method, &self.plans, &policy.json, policy.limits);
             Arc::new(shape.expect("what was known at the start still is"))

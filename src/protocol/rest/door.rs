@@ -1,6 +1,6 @@
 //! Finds the binding of a request, and opens the call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -24,6 +24,7 @@ use crate::{
     coding::{Coding, Codings},
     error::Error,
     exchange::Exchange,
+    first_use::FirstUse,
     protocol::{
         Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody, Upload,
         deadline, failure,
@@ -39,7 +40,7 @@ use crate::{
 struct Rest {
     rules: Arc<Rules>,
     /// By the rule's number; made when the rule is used.
-    bindings: Box<[OnceLock<Arc<Binding>>]>,
+    bindings: FirstUse<Arc<Binding>>,
     plans: Arc<Plans>,
     /// By `Method::index`.
     policies: Arc<[Arc<MethodPolicy>]>,
@@ -52,7 +53,7 @@ pub(super) fn compile(material: &Material<'_>) -> Compiled {
         return Compiled { door: None, problems };
     }
     let rules = material.rules.clone();
-    let bindings = (0..rules.len()).map(|_| OnceLock::new()).collect();
+    let bindings = FirstUse::of(rules.len());
     let (plans, policies) = (material.plans.clone(), material.policies.clone());
     Compiled { door: Some(Box::new(Rest { rules, bindings, plans, policies })), problems }
 }
@@ -84,7 +85,7 @@ impl Door for Rest {
 impl Rest {
     /// The binding of the rule with this number.
     fn binding(&self, id: usize) -> &Arc<Binding> {
-        self.bindings[id].get_or_init(|| {
+        self.bindings.ask(id, || {
             let rule = self.rules.rule(id);
             let bound = compile::bind(rule, &self.plans, &self.policies[rule.method.index]);
             Arc::new(bound.expect("what was sound at the start still is"))

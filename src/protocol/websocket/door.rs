@@ -1,6 +1,6 @@
 //! Finds the method of a handshake, answers it, and opens the session.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{Request, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -15,6 +15,7 @@ use crate::{
     coding::Codings,
     error::Error,
     exchange::{Exchange, Limits},
+    first_use::FirstUse,
     protocol::{
         Caller, Compiled, Door, Material, MethodPolicy, Opening, Session, deadline, failure,
         metadata,
@@ -61,14 +62,14 @@ struct WebSocket {
     /// By `Method::index`.
     policies: Arc<[Arc<MethodPolicy>]>,
     /// By `Method::index`; made when the first session of a method opens, for most have none.
-    terms: Box<[OnceLock<Option<Arc<Terms>>>]>,
+    terms: FirstUse<Option<Arc<Terms>>>,
 }
 
 /// Prepares sessions of every method.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
     let Material { schema, plans, policies, rules } = material;
     let door = WebSocket {
-        terms: schema.methods().iter().map(|_| OnceLock::new()).collect(),
+        terms: FirstUse::of(schema.methods().len()),
         schema: Arc::clone(schema),
         rules: Arc::clone(rules),
         plans: Arc::clone(plans),
@@ -138,7 +139,7 @@ impl WebSocket {
     fn terms(&self, method: &Arc<Method>) -> Option<&Arc<Terms>> {
         let policy = &self.policies[method.index];
         let compile = || Terms::of(method, &self.plans, policy).map(Arc::new);
-        self.terms[method.index].get_or_init(compile).as_ref()
+        self.terms.ask(method.index, compile).as_ref()
     }
 
     /// The rule that a path means, and how many messages its callers send.

@@ -28,7 +28,8 @@ impl<T> FirstUse<T> {
     /// # Panics
     /// There is no such place.
     pub fn ask(&self, place: usize, make: impl FnOnce() -> T) -> &T {
-        let row = self.rows[place / ROW].get_or_init(|| (0..ROW).map(|_| OnceLock::new()).collect());
+        let row =
+            self.rows[place / ROW].get_or_init(|| (0..ROW).map(|_| OnceLock::new()).collect());
         row[place % ROW].get_or_init(make)
     }
 }

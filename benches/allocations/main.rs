@@ -6,13 +6,13 @@
 //!     cargo test --bench allocations
 #![allow(unsafe_code, reason = "an allocator that counts is one")]
 
+mod routes;
 #[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
 #[path = "../transcode/shapes.rs"]
 mod shapes;
 #[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
 #[path = "../transcode/typed.rs"]
 mod typed;
-mod routes;
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},

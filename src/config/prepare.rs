@@ -13,7 +13,7 @@ use crate::{
     meter::Meter,
     problem::Problem,
     protocol::{
-        Compiled, Door, Material, MethodPolicy, PROTOCOLS,
+        Compiled, Door, Material, MethodPolicy, Methods, PROTOCOLS,
         cors::{self, Cors},
         rule,
     },
@@ -121,7 +121,8 @@ fn compile_protocols(
             return None;
         }
     };
-    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
         let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);
@@ -172,8 +173,7 @@ fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     }
     for (name, settings) in &file.upstreams {
         let base = join_key("upstreams", name);
-        // Made for its problems alone; nothing is connected.
-        let Err(found) = Cluster::new(name, settings, 1) else { continue };
+        let Err(found) = Cluster::check(settings) else { continue };
         problems.extend(found.into_iter().map(|mut problem| {
             problem.place.path = places.original(&join_path(&base, &problem.place.path));
             places.settle(problem)

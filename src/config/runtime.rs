@@ -8,6 +8,7 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
+    lasting::Lasting,
     meter::{Meter, MethodMeter, MethodMeters},
     problem::Problem,
     protocol::{Door, cors::Cors},
@@ -23,6 +24,7 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
     meters: MethodMeters,
@@ -30,17 +32,22 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
-    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
+    pub fn build(
+        prepared: Prepared,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Self, Vec<Problem>> {
         let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }
@@ -61,7 +68,8 @@ impl Runtime {
         let names = schema.methods().iter().map(|method| (&method.service, method.name()));
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere })
+        let clusters = clusters.into_values().collect();
+        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -72,7 +80,21 @@ impl Runtime {
         let nowhere = meter.nowhere(1);
         let (doors, chains) = (vec![door], Vec::new());
         let meters = meter.methods([].into_iter(), 1);
-        Self { schema, doors, cors, chains, meter, meters, nowhere }
+        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+    }
+
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
+    }
+
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
     }
 
     /// The services that are served.

@@ -132,9 +132,9 @@ impl Router {
     /// The route of a shape for a caller that names no method.
     fn preferred(&self, shape: usize) -> Option<&Route> {
         let one = || self.of_shape(shape).find(|route| *self.method(route) != HttpMethod::Any);
-        let get = self.of_shape(shape).find(|route| {
-            matches!(self.method(route), HttpMethod::One(method) if *method == Method::GET)
-        });
+        let get = self.of_shape(shape).find(
+            |route| matches!(self.method(route), HttpMethod::One(method) if *method == Method::GET),
+        );
         get.or_else(one).or_else(|| self.of_shape(shape).next())
     }
 

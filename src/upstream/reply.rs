@@ -51,7 +51,7 @@ pub(super) struct Terms {
 pub(super) async fn receive(
     mut response: ResponseFuture,
     mut pump: Option<Pump>,
-    slot: Slot,
+    mut slot: Slot,
     terms: Terms,
 ) -> Result<Reply, Failure> {
     let response = poll_fn(|cx| {
@@ -60,7 +60,8 @@ pub(super) async fn receive(
         }
         Pin::new(&mut response).poll(cx).map_err(|error| of_stream(error, &slot.target().name))
     })
-    .await?;
+    .await;
+    let response = response.inspect_err(|failure| slot.failed(failure.error()))?;
     let Terms { limit, streaming, codings, learns, journal, started } = terms;
     if let Some(journal) = &journal {
         let _ = journal.upstream_latency.set(started.elapsed());
@@ -73,7 +74,7 @@ pub(super) async fn receive(
     let metadata = match read_head(head.status, head.headers, || stream.is_end_stream()) {
         Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
-            note_end(journal.as_ref(), &result);
+            note_end(journal.as_ref(), &mut slot, &result);
             return Ok(ended(result?, streaming)?);
         }
     };
@@ -171,9 +172,13 @@ fn poll_failure(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Option<Error> 
     pump.as_mut()?.poll_failure(cx)
 }
 
-fn note_end(journal: Option<&Arc<Journal>>, end: &Result<Metadata, Error>) {
+fn note_end(journal: Option<&Arc<Journal>>, slot: &mut Slot, end: &Result<Metadata, Error>) {
+    let code = end.as_ref().map_or_else(Error::code, |_| Code::Ok);
+    match end {
+        Ok(_) => slot.told(code),
+        Err(error) => slot.failed(error),
+    }
     if let Some(journal) = journal {
-        let code = end.as_ref().map_or_else(Error::code, |_| Code::Ok);
         let _ = journal.upstream_status.set(code);
     }
 }
@@ -211,6 +216,14 @@ enum Item {
 
 impl Incoming {
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Error>> {
+        let polled = self.poll_next(cx);
+        if let Poll::Ready(Err(error)) = &polled {
+            self.slot.failed(error);
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Error>> {
         if let Some(error) = poll_failure(&mut self.pump, cx) {
             return Poll::Ready(Err(error));
         }
@@ -237,7 +250,7 @@ impl Incoming {
             Ok(None) => Err(no_status()),
             Err(error) => return Poll::Ready(Err(self.lost(error))),
         };
-        note_end(self.journal.as_ref(), &end);
+        note_end(self.journal.as_ref(), &mut self.slot, &end);
         let trailers = end?;
         if !self.frames.is_between_frames() {
             return Poll::Ready(Err(broken(

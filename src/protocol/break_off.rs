@@ -8,18 +8,19 @@ use http_body::Frame;
 use crate::error::Error;
 
 /// The error of a body that breaks off, told once what was written before has left.
-pub(super) struct BreakOff {
+pub struct BreakOff {
     error: Option<Error>,
     waited: bool,
 }
 
 impl BreakOff {
-    pub(super) fn new(error: Error) -> Self {
+    /// A body that is to end with this error.
+    pub fn new(error: Error) -> Self {
         Self { error: Some(error), waited: false }
     }
 
     /// The last of the body: nothing for a turn, then the error, then the end.
-    pub(super) fn poll_frame(
+    pub fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {

@@ -1,8 +1,57 @@
-//! A body that is gathered whole before it is read, up to a limit.
+//! A body that is one message: gathered whole, up to a limit, before it is read.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
 
 use bytes::{Bytes, BytesMut};
 
-use crate::error::Error;
+use super::unpacked::Unpacked;
+use crate::{
+    error::Error,
+    exchange::{MessageStream, Messages},
+};
+
+/// The message of a body, made by `make` of all its bytes once somebody asks for it. Of more than
+/// `limit` bytes there is none.
+pub fn whole(
+    body: Unpacked,
+    limit: usize,
+    make: impl FnOnce(Gathered) -> Result<Bytes, Error> + Send + Unpin + 'static,
+) -> Messages {
+    Messages::stream(Whole { body, limit, read: 0, parts: Some((Gathered::Nothing, make)) })
+}
+
+struct Whole<F> {
+    body: Unpacked,
+    limit: usize,
+    /// Bytes of the body so far.
+    read: u64,
+    /// Gone once it has been read.
+    parts: Option<(Gathered, F)>,
+}
+
+impl<F: FnOnce(Gathered) -> Result<Bytes, Error> + Send + Unpin> MessageStream for Whole<F> {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        let Whole { body, limit, read, parts } = &mut *self;
+        let Some((gathered, _)) = parts else { return Poll::Ready(None) };
+        while let Some(data) = ready!(body.poll_data(cx)) {
+            let pushed = data.and_then(|data| {
+                *read += data.len() as u64;
+                gathered.push(data, body.expected().saturating_add(*read), *limit)
+            });
+            if let Err(error) = pushed {
+                *parts = None;
+                return Poll::Ready(Some(Err(error)));
+            }
+        }
+        Poll::Ready(parts.take().map(|(gathered, make)| make(gathered)))
+    }
+}
 
 /// The body so far. Most come in one piece, which is then read where it lies.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 //!
 //! A few bytes can claim to be gigabytes. A body that is one message unpacks to no more than a
 //! message may have. A stream may be of any length, so it is bound to what has arrived for it: beyond
-//! one message's worth no more than [`RATIO`] times as much, all in all and in each step. So memory
+//! one message's worth no more than `RATIO` times as much, all in all and in each step. So memory
 //! stays bounded whatever is sent, and a caller can't make a backend read what it didn't send.
 
 use std::task::{Context, Poll, ready};
@@ -17,7 +17,7 @@ use http_body::Body as _;
 use crate::{
     coding::{Coding, Unpacker},
     error::{Code, Error},
-    protocol::{Upload, gathered::over_limit},
+    protocol::{Upload, whole::over_limit},
 };
 
 /// How much more a stream may be than what came of it; gzip's own most.
@@ -33,7 +33,7 @@ const PIECE: usize = 64 << 10;
 const TURN: usize = 1 << 20;
 
 /// A request's body, unpacked.
-pub(super) struct Unpacked {
+pub struct Unpacked {
     upload: Upload,
     /// In the order in which they are undone; mostly there is none.
     layers: Vec<Layer>,
@@ -57,7 +57,7 @@ struct Layer {
 
 /// How much may come out.
 #[derive(Clone, Copy)]
-pub(super) enum Bound {
+pub enum Bound {
     /// One message of at most so many bytes.
     Message(usize),
     /// Messages of at most so many bytes each.
@@ -68,30 +68,35 @@ impl Unpacked {
     /// Undoes codings, which are named in the order in which they were applied.
     ///
     /// # Errors
-    /// A lack of memory, which the libraries report.
-    pub(super) fn new(upload: Upload, codings: &[Coding], bound: Bound) -> Result<Self, Error> {
+    /// RESOURCE_EXHAUSTED (413) for one message that says to be larger than its bound, and for a
+    /// lack of memory, which the libraries report.
+    pub fn new(upload: Upload, codings: &[Coding], bound: Bound) -> Result<Self, Error> {
         let layer = |(place, coding): (usize, &Coding)| {
             let (Bound::Message(limit) | Bound::Stream(limit)) = bound;
             // What comes out of all layers but the last is packed still.
             let bound = if place == 0 { bound } else { Bound::Stream(limit) };
             Layer::new(*coding, bound)
         };
-        let layers = codings.iter().enumerate().map(layer).rev();
-        Ok(Self { upload, layers: layers.collect::<Result<_, _>>()?, worked: 0 })
+        let layers = codings.iter().enumerate().map(layer).rev().collect::<Result<_, _>>()?;
+        let unpacked = Self { upload, layers, worked: 0 };
+        match bound {
+            Bound::Message(limit) if unpacked.expected() > limit as u64 => Err(over_limit(limit)),
+            _ => Ok(unpacked),
+        }
     }
 
     /// Whether there is nothing.
-    pub(super) fn is_end_stream(&self) -> bool {
+    pub fn is_end_stream(&self) -> bool {
         self.upload.is_end_stream()
     }
 
     /// How many bytes will come at least, as far as the caller has told.
-    pub(super) fn expected(&self) -> u64 {
+    pub fn expected(&self) -> u64 {
         if self.layers.is_empty() { self.upload.size_hint().lower() } else { 0 }
     }
 
     /// The next piece.
-    pub(super) fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
+    pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         if self.layers.is_empty() {
             return self.upload.poll_data(cx);
         }

@@ -61,6 +61,9 @@ const CLIENT_CLOSED_REQUEST: StatusCode = match StatusCode::from_u16(499) {
 };
 
 impl Code {
+    /// How many codes there are; their numbers lie below it.
+    pub const COUNT: usize = CODES.len();
+
     /// The code with this number; unknown numbers are `Unknown`, as gRPC asks of clients.
     pub fn from_number(number: u32) -> Self {
         CODES.get(number as usize).map_or(Code::Unknown, |(code, ..)| *code)

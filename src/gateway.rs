@@ -1,6 +1,6 @@
 //! THE path of a request, top to bottom.
 
-use std::{panic::AssertUnwindSafe, sync::Arc};
+use std::{mem, panic::AssertUnwindSafe, sync::Arc};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
@@ -10,9 +10,9 @@ use hyper::body::Incoming;
 use crate::{
     config::Runtime,
     exchange::Exchange,
-    observe::{self, Record},
+    observe::Witness,
     protocol::{
-        Caller, Opening, ResponseBody, Session, Written,
+        Caller, Opening, ResponseBody, Session, Tongue, Written,
         body::bug,
         cors::{self, Reception},
         failure,
@@ -31,62 +31,80 @@ impl Gateway {
         Self { runtime: ArcSwap::new(runtime) }
     }
 
+    /// The runtime in force.
+    pub fn runtime(&self) -> Arc<Runtime> {
+        self.runtime.load_full()
+    }
+
+    /// Serves what comes from now on by another runtime; what is in flight keeps the one that it
+    /// began with.
+    pub fn swap(&self, runtime: Arc<Runtime>) {
+        self.runtime.store(runtime);
+    }
+
     /// Answers one request. A panic on the way is a bug; it costs this request alone.
     pub async fn serve(
         &self,
         request: Request<Incoming>,
         caller: &Caller,
     ) -> Response<ResponseBody> {
-        let mut record = Record::begin(&request, caller);
-        let walk = self.walk(request, caller, &mut record);
-        let response = match AssertUnwindSafe(walk).catch_unwind().await {
-            Ok(response) => response,
-            Err(panic) => failure::plain(&bug(&*panic)),
-        };
-        observe::follow(record, response)
-    }
-
-    async fn walk(
-        &self,
-        request: Request<Incoming>,
-        caller: &Caller,
-        record: &mut Option<Box<Record>>,
-    ) -> Response<ResponseBody> {
+        let mut witness = Witness::begin(&request, caller);
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
-
-        // A page of another origin may ask first whether it may call; the route table answers.
-        let mut visit = match runtime.cors().receive(&request) {
-            Reception::Visit(visit) => visit,
-            Reception::Preflight(answer) => {
-                record.iter_mut().for_each(|record| record.entered(cors::NAME));
-                return answer;
-            }
+        // How to tell of a bug, as far as is known by then who is to hear of it.
+        let mut tongue = failure::TONGUE;
+        let walk = walk(&runtime, request, caller, &mut witness, &mut tongue);
+        let response = match AssertUnwindSafe(walk).catch_unwind().await {
+            Ok(response) => response,
+            Err(panic) => tongue.tell(&bug(&*panic)),
         };
-
-        // Which protocol, and which method: before any policy, for policies hang on the method.
-        let door = runtime.door(&request);
-        record.iter_mut().for_each(|record| record.entered(door.name()));
-        let mut call = match door.open(request, caller) {
-            Opening::Call(call) => call,
-            Opening::Session(session) => return attend(runtime, *session, caller, record.take()),
-            Opening::Answered(response) => return visit.mark(response),
-        };
-        record.iter_mut().for_each(|record| record.opened(&mut call.exchange, &call.route));
-        introduce(caller, &mut call.exchange);
-
-        // The method's stages, and the backend behind them.
-        let outcome = match visit.enter(&call.exchange.method) {
-            Ok(()) => runtime.chain(&call.exchange.method).call(call.exchange).await,
-            Err(refusal) => Err(refusal),
-        };
-
-        // Back in the caller's tongue.
-        visit.mark(match call.answer.write(outcome) {
-            Written::Now(response) => response,
-            Written::Later(response) => response.await,
-        })
+        witness.follow(response, runtime.nowhere().shard(caller.worker))
     }
+}
+
+async fn walk(
+    runtime: &Arc<Runtime>,
+    request: Request<Incoming>,
+    caller: &Caller,
+    witness: &mut Witness,
+    tongue: &mut Tongue,
+) -> Response<ResponseBody> {
+    // A page of another origin may ask first whether it may call; the route table answers.
+    let mut visit = match runtime.cors().receive(&request) {
+        Reception::Visit(visit) => visit,
+        Reception::Preflight(answer) => {
+            witness.entered(cors::NAME, runtime.meter().protocol(cors::NAME));
+            return answer;
+        }
+    };
+
+    // Which protocol, and which method: before any policy, for policies hang on the method.
+    let door = runtime.door(&request);
+    witness.entered(door.name(), runtime.meter().protocol(door.name()));
+    *tongue = door.tongue();
+    let mut call = match door.open(request, caller) {
+        Opening::Call(call) => call,
+        Opening::Session(session) => {
+            return attend(runtime.clone(), *session, caller, mem::take(witness));
+        }
+        Opening::Answered(response) => return visit.mark(response),
+    };
+    let shard = runtime.method_meter(&call.exchange.method).shard(caller.worker);
+    witness.opened(&mut call.exchange, &call.route, shard);
+    *tongue = call.answer.tongue();
+    introduce(caller, &mut call.exchange);
+
+    // The method's stages, and the backend behind them.
+    let outcome = match visit.enter(&call.exchange.method) {
+        Ok(()) => runtime.chain(&call.exchange.method).call(call.exchange).await,
+        Err(refusal) => Err(refusal),
+    };
+
+    // Back in the caller's tongue.
+    visit.mark(match call.answer.write(outcome) {
+        Written::Now(response) => response,
+        Written::Later(response) => response.await,
+    })
 }
 
 /// Whoever has shown a certificate is known to the stages.
@@ -101,11 +119,12 @@ fn attend(
     runtime: Arc<Runtime>,
     session: Session,
     caller: &Caller,
-    mut record: Option<Box<Record>>,
+    mut witness: Witness,
 ) -> Response<ResponseBody> {
     let Session { mut exchange, route, mut response, talk } = session;
-    record.iter_mut().for_each(|record| record.opened(&mut exchange, &route));
-    record.iter_mut().for_each(|record| record.began(&mut response));
+    let shard = runtime.method_meter(&exchange.method).shard(caller.worker);
+    witness.opened(&mut exchange, &route, shard);
+    witness.began(&mut response);
     introduce(caller, &mut exchange);
     let stay = caller.stay();
     tokio::spawn(async move {
@@ -114,7 +133,7 @@ fn attend(
         let talk = talk.hold(chain.call(exchange), stay);
         let ending = AssertUnwindSafe(talk).catch_unwind().await;
         let ending = ending.unwrap_or_else(|panic| Ending::by(&bug(&*panic)));
-        record.iter_mut().for_each(|record| record.ended(&ending));
+        witness.parted(&ending);
     });
     response
 }

@@ -29,6 +29,7 @@
 //! ```text
 //! 0  error, problem, lasting                    nothing of ours
 //! 1  coding, cork, frame                        bytes as they cross a wire
+//!    meter                                      what is counted
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
@@ -46,13 +47,15 @@
 pub mod error;
 pub mod problem;
 
+pub mod lasting;
+
 pub mod coding;
 
 pub mod cork;
 
 pub mod frame;
 
-pub mod lasting;
+pub mod meter;
 
 pub mod schema;
 

@@ -13,6 +13,7 @@ mod grpc_web;
 mod listener;
 mod matrix;
 mod readme;
+mod resilience;
 mod rest;
 mod support;
 mod tidy;

@@ -99,7 +99,7 @@ impl Arguments {
                 Some((name, url)) if is_name(name) => (name, url),
                 _ => (DEFAULT_UPSTREAM, text.as_str()),
             };
-            upstreams.entry(name.to_owned()).or_default().endpoints.push(url.to_owned());
+            upstreams.entry(name.to_owned()).or_default().endpoints.push(url.into());
         }
         upstreams
     }

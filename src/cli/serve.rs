@@ -9,6 +9,7 @@ use super::{Arguments, DONE, FAILED, prepare_or_report, summary::Summary, write}
 use crate::{
     config::{Address, Prepared, Runtime},
     gateway::Gateway,
+    lasting::Lasting,
     listener::Server,
     observe,
 };
@@ -58,7 +59,7 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[Address])) -> Resul
     observe::init(&prepared.file.observe()).map_err(|error| error.to_string())?;
     let (listeners, workers) = (prepared.file.listeners(), prepared.file.worker_count());
     let patience = prepared.file.drain_timeout();
-    let runtime = Runtime::build(prepared, workers).map_err(|problems| {
+    let runtime = Runtime::build(prepared, workers, &Lasting::new()).map_err(|problems| {
         let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
         problems.join("\n")
     })?;
@@ -66,6 +67,7 @@ pub(super) fn start(prepared: Prepared, ready: impl FnOnce(&[Address])) -> Resul
     let control = control.map_err(|error| format!("the runtime can't be started: {error}"))?;
     control.block_on(async {
         let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
+        runtime.look_after();
         let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
         let server =
             Server::start(gateway, &listeners, workers).map_err(|error| error.to_string())?;

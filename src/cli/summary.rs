@@ -11,7 +11,10 @@
 use anstyle::Style;
 
 use super::report;
-use crate::config::{Address, Listen, Prepared};
+use crate::{
+    config::{Address, Listen, Prepared},
+    upstream::Settings,
+};
 
 const STRONG: Style = Style::new().bold();
 
@@ -37,7 +40,7 @@ impl Summary {
         let names: Vec<_> = services.map(|service| service.full_name.as_str()).collect();
         let mut contents = format!("serving {}: {}\n", self::contents(prepared), names.join(", "));
         for (name, upstream) in &prepared.file.upstreams {
-            contents += &format!("upstream {name}: {}\n", upstream.endpoints.join(", "));
+            contents += &format!("upstream {name}: {}\n", endpoints(upstream));
         }
         let listeners = prepared.file.listeners();
         Self { warnings: report::problems(&prepared.warnings), listeners, contents }
@@ -56,4 +59,10 @@ impl Summary {
         }
         text + &self.contents
     }
+}
+
+/// Where the endpoints of an upstream are.
+fn endpoints(upstream: &Settings) -> String {
+    let addresses: Vec<_> = upstream.endpoints.iter().map(ToString::to_string).collect();
+    addresses.join(", ")
 }

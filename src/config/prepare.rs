@@ -10,8 +10,13 @@ use super::{
 };
 use crate::{
     lasting::Lasting,
+    meter::Meter,
     problem::Problem,
-    protocol::{Compiled, Door, Material, MethodPolicy, PROTOCOLS, cors::Cors, rule},
+    protocol::{
+        Compiled, Door, Material, MethodPolicy, Methods, PROTOCOLS,
+        cors::{self, Cors},
+        rule,
+    },
     schema::Schema,
     transcode::Plans,
     upstream::Cluster,
@@ -29,6 +34,8 @@ pub struct Prepared {
     pub doors: Vec<Box<dyn Door>>,
     /// What web pages of other origins may call.
     pub cors: Cors,
+    /// Where everything is counted.
+    pub meter: Arc<Meter>,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
 }
@@ -64,6 +71,9 @@ pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Fail
     if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
         return Err(Failure { problems, only_unreachable: false });
     }
+    // Held from now on, so that what stages count is counted here.
+    let protocols = PROTOCOLS.iter().map(|protocol| protocol.name);
+    let meter = Meter::of(lasting, protocols.chain([cors::NAME]));
     listeners::check(&file, &places, &mut problems);
     check_rest(&file, &places, &mut problems);
     check_upstreams(&file, &places, &mut problems);
@@ -85,7 +95,7 @@ pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Fail
     let problems = in_order(problems);
     match protocols {
         Some((doors, cors)) if count_errors(&problems) == 0 => {
-            Ok(Prepared { file, schema, methods, doors, cors, warnings: problems })
+            Ok(Prepared { file, schema, methods, doors, cors, meter, warnings: problems })
         }
         _ => Err(Failure { problems, only_unreachable: false }),
     }
@@ -111,7 +121,8 @@ fn compile_protocols(
             return None;
         }
     };
-    let material = Material { schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     let compiled = PROTOCOLS.iter().filter_map(|protocol| {
         let Compiled { door, problems: found } = (protocol.compile)(&material);
         problems.extend(found);
@@ -162,8 +173,7 @@ fn check_upstreams(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     }
     for (name, settings) in &file.upstreams {
         let base = join_key("upstreams", name);
-        // Made for its problems alone; nothing is connected.
-        let Err(found) = Cluster::new(name, settings, 1) else { continue };
+        let Err(found) = Cluster::check(settings) else { continue };
         problems.extend(found.into_iter().map(|mut problem| {
             problem.place.path = places.original(&join_path(&base, &problem.place.path));
             places.settle(problem)

@@ -8,6 +8,8 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
+    lasting::Lasting,
+    meter::{Meter, MethodMeter},
     problem::Problem,
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
@@ -22,20 +24,30 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    clusters: Vec<Arc<Cluster>>,
+    meter: Arc<Meter>,
+    /// By `Method::index`.
+    meters: Vec<Arc<MethodMeter>>,
+    nowhere: Arc<MethodMeter>,
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
-    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, doors, cors, .. } = prepared;
+    pub fn build(
+        prepared: Prepared,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Self, Vec<Problem>> {
+        let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }
@@ -50,14 +62,38 @@ impl Runtime {
             Some(Chain::new(resolved.stages, upstream))
         });
         let chains: Vec<_> = chains.collect();
-        if problems.is_empty() { Ok(Self { schema, doors, cors, chains }) } else { Err(problems) }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        let meters = meter.methods(names, workers);
+        let nowhere = meter.nowhere(workers);
+        let clusters = clusters.into_values().collect();
+        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
     }
 
     /// A runtime of one door, which must answer everything itself.
     #[cfg(test)]
     pub(crate) fn of_door(schema: Schema, door: Box<dyn Door>) -> Self {
         let (schema, cors) = (Arc::new(schema), Cors::default());
-        Self { schema, doors: vec![door], cors, chains: Vec::new() }
+        let meter = Meter::of(&crate::lasting::Lasting::new(), []);
+        let nowhere = meter.nowhere(1);
+        let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
+        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+    }
+
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
+    }
+
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
     }
 
     /// The services that are served.
@@ -75,6 +111,21 @@ impl Runtime {
         let known = self.doors.iter().position(|door| door.knows(request));
         // The last door knows everything.
         &*self.doors[known.unwrap_or(self.doors.len() - 1)]
+    }
+
+    /// Where everything is counted.
+    pub fn meter(&self) -> &Arc<Meter> {
+        &self.meter
+    }
+
+    /// Where the requests of a method are counted.
+    pub fn method_meter(&self, method: &Method) -> &MethodMeter {
+        &self.meters[method.index]
+    }
+
+    /// Where requests are counted that call no method.
+    pub fn nowhere(&self) -> &MethodMeter {
+        &self.nowhere
     }
 
     /// The stages of a method, and the backend behind them.

@@ -13,7 +13,10 @@ use super::{
     connection::{self, Context},
     stream::Wire,
 };
-use crate::tls::Live;
+use crate::{
+    meter::{CONNECTIONS, CONNECTIONS_OPENED, Counter, Gauge},
+    tls::Live,
+};
 
 /// A connection from the kernel, and where it comes from; a Unix socket's peers have no address.
 type Accepted = (Wire, Option<SocketAddr>);
@@ -28,6 +31,8 @@ pub(super) struct Acceptor {
     draining: watch::Receiver<bool>,
     /// Every connection holds a clone.
     alive: mpsc::Sender<()>,
+    taken: Arc<Counter>,
+    open: Arc<Gauge>,
 }
 
 /// A listening socket on one worker.
@@ -87,7 +92,11 @@ impl Acceptor {
         alive: mpsc::Sender<()>,
     ) -> Self {
         let places = Arc::new(Semaphore::new(context.listen.max_connections));
-        Self { context: Arc::new(context), tls, places, draining, alive }
+        let runtime = context.gateway.runtime();
+        let listener = &[&*context.listen.address.to_string()];
+        let taken = runtime.meter().counter(&CONNECTIONS_OPENED, listener);
+        let open = runtime.meter().gauge(&CONNECTIONS, listener);
+        Self { context: Arc::new(context), tls, places, draining, alive, taken, open }
     }
 
     /// Accepts until the drain begins.
@@ -133,8 +142,10 @@ impl Acceptor {
 
     fn serve(&self, (wire, peer): Accepted, place: OwnedSemaphorePermit) {
         let Self { context, tls, draining, alive, .. } = self.clone();
+        self.taken.count();
+        let counted = self.open.hold();
         tokio::spawn(async move {
-            let open = Arc::new((place, alive));
+            let open = Arc::new((place, alive, counted));
             let Context { listen, worker, .. } = &*context;
             // On the heap, as the task lives much longer.
             let arriving = arrival::receive(wire, peer, listen, tls.as_deref(), *worker);

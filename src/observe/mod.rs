@@ -9,6 +9,8 @@ pub mod request_id;
 
 mod record;
 mod subscriber;
+mod witness;
 
-pub use record::{Record, follow};
+pub use record::Record;
 pub use subscriber::{InitError, LogFormat, Settings, init, subscriber};
+pub use witness::Witness;

@@ -3,27 +3,16 @@
 //! A record is written when the answer's last byte has been taken, or when the caller has left
 //! before: dropping it writes it. Nobody who has no log pays for one.
 
-use std::{
-    net::SocketAddr,
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll},
-    time::Instant,
-};
+use std::{net::SocketAddr, sync::Arc, time::Instant};
 
-use bytes::Bytes;
 use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, Version};
-use http_body::{Body, Frame, SizeHint};
+use http_body::Body;
 
 use super::{access, request_id};
 use crate::{
-    error::{Code, Error},
+    error::Code,
     exchange::{Exchange, Identity, Journal},
-    protocol::{
-        Caller, Refusal, ResponseBody,
-        body::{Streamed, StreamedBody},
-        session::Ending,
-    },
+    protocol::{Caller, Refusal, ResponseBody, session::Ending},
 };
 
 /// One request, as far as it has come.
@@ -86,108 +75,33 @@ impl Record {
         *journal = Some(self.journal.clone());
     }
 
-    /// The answer that a session begins with; the caller gets the word by which it is found in the
+    /// The answer is ready, or begins; the caller gets the word by which its request is found in the
     /// log.
-    pub fn began(&mut self, response: &mut Response<ResponseBody>) {
+    pub fn answered(&mut self, response: &mut Response<ResponseBody>) {
         self.status = response.status();
         response.headers_mut().insert(request_id::HEADER, self.request_id.clone());
     }
 
+    /// So many bytes of the answer's body have gone out.
+    pub fn sent(&mut self, bytes: usize) {
+        self.response_bytes += bytes as u64;
+    }
+
     /// A session has ended.
-    pub fn ended(&mut self, ending: &Ending) {
+    pub fn parted(&mut self, ending: &Ending) {
         self.end(ending.refusal);
         (self.request_bytes, self.response_bytes) = (ending.received, ending.sent);
     }
 
+    /// Whether the backend has told how the call ended.
+    pub fn knows_the_end(&self) -> bool {
+        self.journal.upstream_status.get().is_some()
+    }
+
     /// How the request ended, as far as that is known.
-    fn end(&mut self, refusal: Option<Refusal>) {
+    pub fn end(&mut self, refusal: Option<Refusal>) {
         self.code = refusal.map_or(Code::Ok, |refusal| refusal.code);
         self.reason = refusal.map(|refusal| refusal.reason);
-    }
-}
-
-/// Lets the record follow the answer to its last byte.
-pub fn follow(
-    record: Option<Box<Record>>,
-    mut response: Response<ResponseBody>,
-) -> Response<ResponseBody> {
-    let Some(mut record) = record else { return response };
-    record.status = response.status();
-    record.end(response.extensions().get().copied());
-    // The caller gets the word by which its request is found in the log.
-    response.headers_mut().insert(request_id::HEADER, record.request_id.clone());
-    response.map(|body| match body {
-        ResponseBody::Empty => ResponseBody::Empty,
-        ResponseBody::Whole(bytes) => {
-            record.response_bytes = bytes.len() as u64;
-            ResponseBody::Whole(bytes)
-        }
-        ResponseBody::Trailed(bytes, trailers) => {
-            record.response_bytes = bytes.len() as u64;
-            ResponseBody::Trailed(bytes, trailers)
-        }
-        ResponseBody::Stream(inner) => {
-            let ended = false;
-            ResponseBody::stream(Followed { inner, record, ended })
-        }
-    })
-}
-
-/// A streamed answer and its record.
-struct Followed {
-    inner: Streamed,
-    record: Box<Record>,
-    ended: bool,
-}
-
-impl Body for Followed {
-    type Data = Bytes;
-    type Error = Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let frame = self.inner.as_mut().poll_frame(cx);
-        match &frame {
-            Poll::Ready(Some(Ok(frame))) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                self.record.response_bytes += length as u64;
-                // Nothing comes behind trailers, and nobody asks for it.
-                self.ended |= frame.is_trailers();
-            }
-            Poll::Ready(Some(Err(error))) => {
-                self.ended = true;
-                self.record.end(Some(Refusal::by(error)));
-            }
-            Poll::Ready(None) => self.ended = true,
-            Poll::Pending => {}
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
-    }
-}
-
-impl StreamedBody for Followed {
-    fn told(&self) -> Option<Refusal> {
-        self.inner.told()
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        let left = Refusal { code: Code::Cancelled, reason: "caller_left" };
-        let has_left = !self.ended && self.record.journal.upstream_status.get().is_none();
-        if let Some(refusal) = self.inner.told().or(has_left.then_some(left)) {
-            self.record.end(Some(refusal));
-        }
     }
 }
 

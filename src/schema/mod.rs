@@ -15,7 +15,7 @@ mod builder;
 mod descriptor;
 mod edition;
 mod features;
-
+mod field_path;
 mod imports;
 mod merge;
 mod method;
@@ -40,6 +40,7 @@ use crate::error::Error;
 pub use self::{
     builder::SchemaBuilder,
     features::{AnyField, Features, Presence},
+    field_path::FieldPath,
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
 };
 

@@ -4,7 +4,9 @@
 //! exchange on its way up and the reply on its way back, and may refuse with one
 //! [`Error`], which each protocol writes in its own tongue.
 
+pub mod admission;
 pub mod headers;
+pub mod retry;
 pub mod timeout;
 
 #[cfg(test)]
@@ -102,10 +104,12 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 
 /// Every stage there is, in run order, which is the reference's order too.
 ///
-/// `timeout` is the outermost, so that its deadline covers all the others. `headers` is the
-/// innermost: what it gives the backend (an `authorization` of the gateway's own, for example)
-/// must not be taken by another stage for something that the caller brought.
-pub static STAGES: &[Entry] = &[timeout::ENTRY, headers::ENTRY];
+/// `timeout` is the outermost, so that its deadline covers all the others, and with them every
+/// attempt that `retry` makes. `admission` counts calls, not attempts, and what it refuses is not
+/// tried again. `headers` is the innermost: what it gives the backend (an
+/// `authorization` of the gateway's own, for example) must not be taken by another stage for
+/// something that the caller brought.
+pub static STAGES: &[Entry] = &[timeout::ENTRY, admission::ENTRY, retry::ENTRY, headers::ENTRY];
 
 /// Reads a stage's settings, and says where they are wrong.
 fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {

@@ -49,6 +49,14 @@ pub(super) enum Failure {
     Final(Error),
 }
 
+impl Failure {
+    /// What downstream is told.
+    pub(super) fn error(&self) -> &Error {
+        let (Self::Unprocessed(error) | Self::Final(error)) = self;
+        error
+    }
+}
+
 impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         Failure::Final(error)

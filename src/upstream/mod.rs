@@ -1,7 +1,7 @@
 //! The way out to backends: clusters of endpoints that speak gRPC over HTTP/2.
 //!
 //! ```text
-//! Cluster ── which endpoint (balance) ──► Lane ── which connection ──► Connection ── a stream ──► backend
+//! Cluster ── which endpoint (pool, balance) ──► Lane ── which connection ──► Connection ── a stream ──► backend
 //!         ◄── Reply (reply: frames, then status) ────────────────────────────────────────────────
 //! ```
 //!
@@ -10,24 +10,41 @@
 //! has its own lane to every endpoint, so that a call never leaves its thread.
 
 mod balance;
+mod breaker;
 mod call;
 mod cluster;
 mod connection;
 mod endpoint;
 mod fault;
+mod guard;
+mod health;
 pub mod http2;
+mod latency;
+mod mold;
+mod outlier;
 pub mod own;
+mod pool;
 mod pump;
 pub mod reflection;
 mod reply;
+mod search;
 mod settings;
 mod socket;
+mod standing;
+mod state;
 mod status;
 mod tls;
 
+pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
+pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
+pub use health::Check;
+pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 pub use own::Own;
-pub use settings::{Keepalive, Settings, Tls};
+pub use pool::{Endpoint, EndpointSet, Member};
+pub use settings::{Keepalive, Listed, Settings, Tls};
+pub use standing::{Blame, Changes, Health, Outcome, Standing};
+pub use state::{ClusterState, DrainingState, EndpointState};
 
 #[cfg(test)]
 mod tests;

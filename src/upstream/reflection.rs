@@ -23,7 +23,7 @@ use tonic::{
 };
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::{Settings, Tls};
+use super::{Listed, Settings, Tls};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -93,7 +93,7 @@ impl std::error::Error for ReflectionError {}
 /// The last endpoint's reason, or that there is none.
 pub async fn ask(settings: &Settings, bounds: Bounds) -> Result<Reflected, ReflectionError> {
     let mut last = ReflectionError("there is no endpoint to ask for its schema".into());
-    for endpoint in &settings.endpoints {
+    for Listed { address: endpoint, .. } in &settings.endpoints {
         let url = match endpoint.contains("://") {
             true => endpoint.clone(),
             false => format!("http://{endpoint}"),

@@ -48,10 +48,11 @@ pub(super) struct Terms {
 pub(super) async fn receive(
     mut stream: ReplySide,
     mut pump: Option<Pump>,
-    slot: Slot,
+    mut slot: Slot,
     terms: Terms,
 ) -> Result<Reply, Failure> {
-    let head = poll_fn(|cx| poll_head(&mut stream, &mut pump, &slot, cx)).await?;
+    let head = poll_fn(|cx| poll_head(&mut stream, &mut pump, &slot, cx)).await;
+    let head = head.inspect_err(|failure| slot.failed(failure.error()))?;
     let Terms { limit, streaming, codings, learns, journal, started } = terms;
     if let Some(journal) = &journal {
         let _ = journal.upstream_latency.set(started.elapsed());
@@ -64,7 +65,7 @@ pub(super) async fn receive(
     let metadata = match read_head(head.status, told, metadata, coding, head.is_end) {
         Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
-            note_end(journal.as_ref(), &result);
+            note_end(journal.as_ref(), &mut slot, &result);
             return Ok(ended(result?, streaming)?);
         }
     };
@@ -178,9 +179,13 @@ fn poll_failure(pump: &mut Option<Pump>, cx: &mut Context<'_>) -> Option<Error> 
     pump.as_mut()?.poll_failure(cx)
 }
 
-fn note_end(journal: Option<&Arc<Journal>>, end: &Result<Metadata, Error>) {
+fn note_end(journal: Option<&Arc<Journal>>, slot: &mut Slot, end: &Result<Metadata, Error>) {
+    let code = end.as_ref().map_or_else(Error::code, |_| Code::Ok);
+    match end {
+        Ok(_) => slot.told(code),
+        Err(error) => slot.failed(error),
+    }
     if let Some(journal) = journal {
-        let code = end.as_ref().map_or_else(Error::code, |_| Code::Ok);
         let _ = journal.upstream_status.set(code);
     }
 }
@@ -216,6 +221,14 @@ enum Item {
 
 impl Incoming {
     fn poll_item(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Error>> {
+        let polled = self.poll_next(cx);
+        if let Poll::Ready(Err(error)) = &polled {
+            self.slot.failed(error);
+        }
+        polled
+    }
+
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Error>> {
         if let Some(error) = poll_failure(&mut self.pump, cx) {
             return Poll::Ready(Err(error));
         }
@@ -239,7 +252,7 @@ impl Incoming {
             Some(trailers) => read_trailers(&mut self.metadata, trailers),
             None => Err(no_status()),
         };
-        note_end(self.journal.as_ref(), &end);
+        note_end(self.journal.as_ref(), &mut self.slot, &end);
         let trailers = end?;
         if !self.frames.is_between_frames() {
             return Err(broken(

@@ -2,26 +2,32 @@
 //!
 //! Every problem is gathered, so that one run of `transom check` shows all of them.
 
-use std::{path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
 
 use http::{
     Uri,
     uri::{Authority, Scheme},
 };
-use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
+};
 
+use super::{balance::Balance, breaker::Limits, health::Check, outlier::Outlier};
 use crate::problem::Problem;
 
 /// One cluster: who answers, and how they are reached.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Upstream")]
 pub struct Settings {
-    /// The backends, called in turn: `host:port` or `http://host:port` for cleartext HTTP/2,
-    /// `https://host:port` for TLS. A host name is resolved at each connect, and all of its
-    /// addresses are tried.
-    pub endpoints: Vec<String>,
+    /// The backends: `host:port` or `http://host:port` for cleartext HTTP/2, `https://host:port`
+    /// for TLS. A host name is resolved at each connect, and all of its addresses are tried.
+    pub endpoints: Vec<Listed>,
+    /// How calls are spread over the endpoints; `least_request` by default.
+    #[serde(default)]
+    pub balance: Balance,
     /// How TLS endpoints are verified, and what is shown to them.
     #[serde(default)]
     pub tls: Option<Tls>,
@@ -38,6 +44,95 @@ pub struct Settings {
     /// further one is opened only when the backend's limit of concurrent streams is reached.
     #[serde(default = "default_connections")]
     pub connections: usize,
+    /// Asks the endpoints for their health; off without it.
+    #[serde(default)]
+    pub health: Option<Check>,
+    /// Leaves endpoints out that fail too often; off without it.
+    #[serde(default)]
+    pub outlier: Option<Outlier>,
+    /// How much of the gateway the upstream may take up.
+    #[serde(default)]
+    pub breaker: Limits,
+}
+
+/// One endpoint: an address alone, or a mapping with its weight.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Where it is.
+    pub address: String,
+    /// Its share of the calls, in proportion to the others' weights.
+    pub weight: u32,
+}
+
+/// An endpoint's mapping.
+#[derive(Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "Endpoint")]
+struct WrittenEndpoint {
+    /// `host:port`, `http://host:port` or `https://host:port`.
+    address: String,
+    /// Its share of the calls, in proportion to the others' weights: 1 to 1000, 1 by default.
+    #[serde(default = "default_weight")]
+    #[schemars(range(min = 1, max = 1000))]
+    weight: u32,
+}
+
+/// The largest weight of an endpoint.
+pub(super) const MAX_WEIGHT: u32 = 1000;
+
+fn default_weight() -> u32 {
+    1
+}
+
+impl<T: Into<String>> From<T> for Listed {
+    fn from(address: T) -> Self {
+        Self { address: address.into(), weight: default_weight() }
+    }
+}
+
+impl fmt::Display for Listed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.address)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Listed;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an address or a mapping with `address` and `weight`")
+            }
+
+            fn visit_str<E: serde::de::Error>(self, address: &str) -> Result<Listed, E> {
+                Ok(address.into())
+            }
+
+            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Listed, M::Error> {
+                let written = WrittenEndpoint::deserialize(MapAccessDeserializer::new(map))?;
+                Ok(Listed { address: written.address, weight: written.weight })
+            }
+        }
+        deserializer.deserialize_any(Either)
+    }
+}
+
+impl JsonSchema for Listed {
+    fn schema_name() -> Cow<'static, str> {
+        "Listed".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "anyOf": [{ "type": "string" }, generator.subschema_for::<WrittenEndpoint>()],
+        })
+    }
 }
 
 /// How TLS endpoints are verified, and what is shown to them.
@@ -77,10 +172,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoints: Vec::new(),
+            balance: Balance::default(),
             tls: None,
             connect_timeout: default_connect_timeout(),
             keepalive: None,
             connections: default_connections(),
+            health: None,
+            outlier: None,
+            breaker: Limits::default(),
         }
     }
 }
@@ -97,7 +196,7 @@ fn default_connections() -> usize {
     32
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let text = String::deserialize(deserializer)?;
     humantime::parse_duration(&text)
         .map_err(|error| D::Error::custom(format!("`{text}` is no duration like `5s`: {error}")))
@@ -126,8 +225,15 @@ impl Address {
 }
 
 impl Settings {
-    /// Checks everything that needs no file and no network, and reads the addresses.
-    pub(super) fn addresses(&self, problems: &mut Vec<Problem>) -> Vec<Address> {
+    /// All on which connections depend beside the address: where it differs, connections are made
+    /// anew.
+    pub(super) fn connection_terms(&self) -> String {
+        let Self { tls, connect_timeout, keepalive, connections, .. } = self;
+        format!("{tls:?} {connect_timeout:?} {keepalive:?} {connections}")
+    }
+
+    /// Checks everything that needs no file and no network, and reads the addresses and their weights.
+    pub(super) fn addresses(&self, problems: &mut Vec<Problem>) -> Vec<(Address, u32)> {
         if self.endpoints.is_empty() {
             problems.push(
                 Problem::error("endpoints", "no endpoint is given")
@@ -135,21 +241,31 @@ impl Settings {
             );
         }
         let mut addresses = Vec::with_capacity(self.endpoints.len());
-        for (position, text) in self.endpoints.iter().enumerate() {
+        for (position, Listed { address, weight }) in self.endpoints.iter().enumerate() {
             let path = format!("endpoints[{position}]");
-            match parse_address(text) {
-                Ok(address) => addresses.push(Address { path, ..address }),
+            if !(1..=MAX_WEIGHT).contains(weight) {
+                problems.push(
+                    Problem::error(format!("{path}.weight"), "the weight is out of bounds")
+                        .mend(format!("write 1 to {MAX_WEIGHT}; take an endpoint away for none")),
+                );
+            }
+            match parse_address(address) {
+                Ok(address) => addresses.push((Address { path, ..address }, *weight)),
                 Err((message, mend)) => problems.push(Problem::error(path, message).mend(mend)),
             }
         }
         self.check_tls(&addresses, problems);
         self.check_numbers(problems);
+        self.balance.check(problems);
+        self.breaker.check(problems);
+        self.health.iter().for_each(|health| health.check(problems));
+        self.outlier.iter().for_each(|outlier| outlier.check(problems));
         addresses
     }
 
-    fn check_tls(&self, addresses: &[Address], problems: &mut Vec<Problem>) {
+    fn check_tls(&self, addresses: &[(Address, u32)], problems: &mut Vec<Problem>) {
         let Some(tls) = &self.tls else { return };
-        if !addresses.is_empty() && !addresses.iter().any(Address::is_tls) {
+        if !addresses.is_empty() && !addresses.iter().any(|(address, _)| address.is_tls()) {
             problems.push(
                 Problem::error("tls", "no endpoint uses TLS")
                     .mend("write the endpoint as `https://host:port`, or take `tls` away"),
@@ -286,7 +402,7 @@ mod tests {
     #[test]
     fn every_problem_is_told_at_once() {
         let settings = Settings {
-            endpoints: vec!["ftp://a:1".into(), "b:1".into(), "c".into()],
+            endpoints: ["ftp://a:1", "b:1", "c"].map(Listed::from).into(),
             tls: Some(Tls { certificate: Some("c.pem".into()), ..Tls::default() }),
             connections: 0,
             connect_timeout: Duration::ZERO,

@@ -10,6 +10,7 @@ const WAIST: &[&str] = &[
     "coding",
     "cork",
     "frame",
+    "meter",
     "schema",
     "exchange",
     "route",
@@ -25,6 +26,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("coding", 1, &["error"]),
     ("cork", 1, &[]),
     ("frame", 1, &[]),
+    ("meter", 1, &["error", "lasting"]),
     ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
@@ -37,7 +39,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     // What listeners show and ask for; the configuration checks it, the listener uses it.
     ("tls", 2, &["error", "problem", "exchange"]),
     // Sees requests from outside, as the gateway walks them.
-    ("observe", 2, &["error", "problem", "schema", "exchange", "protocol"]),
+    ("observe", 2, &["error", "problem", "meter", "schema", "exchange", "protocol"]),
     ("config", 3, &[]),
     ("gateway", 4, &[]),
     ("listener", 5, &[]),
@@ -53,6 +55,7 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream"]),
     ("hyper_util", &["src/listener", "src/protocol", "src/upstream"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
+    ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
     ("rustls", &["src/listener", "src/tls", "src/upstream"]),

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    protocol::{MethodPolicy, rule},
+    protocol::{MethodPolicy, Methods, rule},
     transcode::Plans,
 };
 
@@ -44,7 +44,8 @@ fn cors(policies: &[(&str, Value)]) -> (Cors, Arc<Schema>) {
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let rules = rule::compile(&schema, &plans, &policies);
     let rules = Arc::new(rules.unwrap_or_else(|problems| panic!("{problems:#?}")));
-    let material = Material { schema: &schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(&schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     (Cors::compile(&material), schema)
 }
 
@@ -243,6 +244,29 @@ fn rejecting_policy_refuses_other_origins_but_not_its_own() {
     assert!(enter(&[("origin", "https://x.example"), ("sec-fetch-site", "same-origin")]).is_ok());
     assert!(enter(&[("origin", "https://x.example"), ("sec-fetch-site", "same-site")]).is_err());
     assert!(enter(&[]).is_ok());
+}
+
+#[test]
+fn page_may_read_that_there_is_nothing_to_call_only_where_one_policy_is_all_it_could_have_met() {
+    let refusal = |cors: &Cors, method: &str, path: &str| {
+        let request = request(method, path, &[("origin", "https://app.example")]);
+        let Reception::Visit(visit) = cors.receive(&request) else { panic!("no visit") };
+        let refused = visit.mark(Response::new(ResponseBody::Empty));
+        refused.headers().contains_key(header::ACCESS_CONTROL_ALLOW_ORIGIN)
+    };
+    // `PUT /things/1` is not allowed, and `/nothing` is nowhere.
+    for (names, not_allowed, nowhere) in [
+        (&["Look", "Buy", "Burn", "Anything", "Bare"][..], true, true),
+        (&["Look", "Buy", "Burn", "Anything"], true, false),
+        (&["Look", "Buy"], false, false),
+    ] {
+        let policies: Vec<_> = names.iter().map(|name| (*name, app())).collect();
+        let cors = cors(&policies).0;
+        assert_eq!(refusal(&cors, "PUT", "/things/1"), not_allowed, "{names:?}");
+        assert_eq!(preflight(&cors, "PUT", "/things/1", &[]).is_some(), not_allowed, "{names:?}");
+        assert_eq!(refusal(&cors, "GET", "/nothing"), nowhere, "{names:?}");
+        assert_eq!(preflight(&cors, "GET", "/nothing", &[]).is_some(), nowhere, "{names:?}");
+    }
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub use self::{
 };
 use super::MethodPolicy;
 use crate::{
-    route::{Captures, Found, Router},
+    route::{Allowed, Captures, Found, Router},
     schema::{HttpRule, Method},
     transcode::{Plan, Plans, Slot},
 };
@@ -81,6 +81,11 @@ impl Rules {
     /// specific template has one, else the one that was declared first.
     pub fn find_any<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Option<&Arc<Rule>> {
         self.router.find_any(path, captures).map(|id| self.rule(id))
+    }
+
+    /// The HTTP methods that a path answers; none if no rule fits it.
+    pub fn allowed(&self, path: &str) -> Option<Allowed> {
+        self.router.allowed(path)
     }
 
     /// The rule of this number.

@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod endpoints;
 mod misbehaviour;
 mod streams;
 mod tls;
@@ -27,10 +28,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Cluster, Settings};
+use super::{Cluster, Listed, Settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Journal, Limits, MessageStream, Messages, Metadata, Reply, Upstream},
+    lasting::Lasting,
     schema::{Idempotency, Method},
 };
 
@@ -92,7 +94,7 @@ fn watch() -> Exchange {
 
 fn settings(addresses: &[SocketAddr]) -> Settings {
     Settings {
-        endpoints: addresses.iter().map(SocketAddr::to_string).collect(),
+        endpoints: addresses.iter().map(SocketAddr::to_string).map(Listed::from).collect(),
         ..Settings::default()
     }
 }
@@ -102,7 +104,7 @@ fn cluster(address: SocketAddr) -> Arc<Cluster> {
 }
 
 fn cluster_with(settings: Settings) -> Arc<Cluster> {
-    Cluster::new("test", &settings, 1).unwrap()
+    Cluster::new("test", &settings, 1, &Lasting::new()).unwrap()
 }
 
 async fn call(cluster: &Cluster, exchange: Exchange) -> Result<Reply, Error> {
@@ -273,4 +275,9 @@ async fn echo(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
 /// Waits until the stream is reset and tells why.
 async fn reset_of(stream: &mut SendStream<Bytes>) -> h2::Reason {
     poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()
+}
+
+/// How many connections the first endpoint of a cluster has.
+fn connections(cluster: &Cluster) -> usize {
+    cluster.endpoints().members[0].endpoint.connections()
 }

@@ -1,0 +1,35 @@
+//! What is counted while the gateway serves, and the page on which a Prometheus server reads it.
+//!
+//! ```text
+//! request ── Tally ──► Shard (a method on a worker) ─┐
+//! listener, reload ──► Counter, Gauge ───────────────┼─ Meter::tell ─► Page ─► text
+//! admin ── states of clusters ───────────────────────┘
+//! ```
+//!
+//! Whoever counts holds a handle that was found once, when its runtime was built: on the way of a
+//! request there is no map, no lock and nothing to allocate, only additions to memory that one worker
+//! alone writes. Only a scrape adds the shards up and thinks of names.
+//!
+//! Labels are bounded by the configuration and the schema: never a path, an address of a caller or
+//! a header. Counts are kept over a reload as long as what they count is still there.
+
+mod book;
+mod handle;
+mod method;
+mod page;
+mod series;
+#[cfg(test)]
+mod tests;
+
+pub use self::{
+    book::Meter,
+    handle::{Counter, Gauge, Held},
+    method::{MethodMeter, Shard, Tally},
+    page::{CONTENT_TYPE, Page},
+    series::{
+        CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT, Kind, REQUESTS, SERIES, Series,
+    },
+};
+
+/// What stands in the labels of a request that reached no method.
+pub const UNKNOWN: &str = "unknown";

@@ -1,0 +1,107 @@
+//! How the attempts of a method's calls are made: one after another, each within its time.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::time::{Instant, sleep, timeout_at};
+
+use super::{
+    backoff::Backoff,
+    budget::Budget,
+    original::Original,
+    settings::{self, Codes},
+    verdict::{TRY_TIMEOUT, Verdict},
+};
+use crate::{
+    error::{Code, Error},
+    exchange::{Attempt, Reply},
+    stage::Next,
+};
+
+/// How long before its own clock says so a backend may be known to have kept the time of one
+/// attempt, which it was told in round numbers.
+const HASTE: Duration = Duration::from_millis(5);
+
+/// What holds for every call of a method.
+pub(super) struct Plan {
+    pub(super) attempts: u32,
+    pub(super) codes: Codes,
+    pub(super) backoff: settings::Backoff,
+    pub(super) per_try: Option<Duration>,
+    /// Shared by the methods of a selector, and kept over a reload.
+    pub(super) budget: Arc<Budget>,
+}
+
+impl Plan {
+    /// Makes attempts until one succeeds, or none is left that is worth it.
+    pub(super) async fn run(&self, original: Original, next: Next<'_>) -> Result<Reply, Error> {
+        let mut backoff = Backoff::new(&self.backoff);
+        let mut attempt = Attempt::first();
+        loop {
+            let error = match self.attempt(&original, &attempt, next).await {
+                Ok(reply) => return Ok(reply),
+                Err(error) => error,
+            };
+            let Some(pushback) = self.judge(&error) else { return Err(error) };
+            if attempt.number() + 1 >= self.attempts {
+                return Err(error);
+            }
+            let pause = backoff.pause(pushback);
+            // Who comes back after the deadline has waited for nothing.
+            if original.deadline().is_some_and(|deadline| Instant::now() + pause >= deadline) {
+                return Err(error);
+            }
+            sleep(pause).await;
+            attempt = attempt.following();
+        }
+    }
+
+    /// Whether another attempt may be made after this failure, and what the backend asks for.
+    fn judge(&self, error: &Error) -> Option<Option<Duration>> {
+        match Verdict::of(error, self.codes) {
+            Verdict::Final => None,
+            Verdict::Forbidden => {
+                self.budget.failed();
+                None
+            }
+            Verdict::Again(pushback) => self.budget.failed().then_some(pushback),
+        }
+    }
+
+    /// One attempt. It succeeds when its reply begins, which is when the caller may see of it; that
+    /// of a single message is held back until it is whole.
+    pub(super) async fn attempt(
+        &self,
+        original: &Original,
+        attempt: &Attempt,
+        next: Next<'_>,
+    ) -> Result<Reply, Error> {
+        let deadline = original.deadline();
+        let own = self.per_try.map(|limit| Instant::now() + limit);
+        let own = own.filter(|own| deadline.is_none_or(|deadline| *own < deadline));
+        let outcome = match own {
+            None => next.call(original.copy(attempt, deadline)).await,
+            Some(own) => {
+                // A stream may go on after its beginning, so its backend isn't told.
+                let told = if original.is_streamed() { deadline } else { Some(own) };
+                let call = next.call(original.copy(attempt, told));
+                timeout_at(own, call).await.unwrap_or_else(|_| Err(too_slow())).map_err(|error| {
+                    let is_over = Instant::now() + HASTE >= own;
+                    let gave_up = matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled);
+                    if is_over && gave_up { too_slow() } else { error }
+                })
+            }
+        };
+        if outcome.is_ok() {
+            self.budget.succeeded();
+        }
+        outcome
+    }
+}
+
+fn too_slow() -> Error {
+    Error::new(
+        Code::DeadlineExceeded,
+        TRY_TIMEOUT,
+        "the backend did not answer within the time for one attempt",
+    )
+}

@@ -1,0 +1,6 @@
+//! The bad day: backends that fail, hang, push back or go, and a gateway that makes the best of it.
+
+mod hedges;
+mod overload;
+mod retries;
+pub(crate) mod site;

@@ -185,19 +185,18 @@ impl Cluster {
             if way.search.only.is_none() {
                 slot.hold(self.breaker.admit(Kind::Requests)?);
             }
-            let mut headers = way.headers();
-            call::set_timeout(&mut headers, way.search.deadline)?;
+            call::set_timeout(&mut way.headers, way.search.deadline)?;
             let was_packed = way.coding.is_some();
             let coding = way.settle_coding(slot.connection().takes())?;
             if was_packed {
-                call::set_coding(&mut headers, coding);
+                call::set_coding(&mut way.headers, coding);
             }
-            let request = call::request(slot.target(), way.path, headers)?;
-            let (response, stream) = match slot.connection().open(request) {
-                Opening::Opened(response, stream) => (response, stream),
-                Opening::Invalid(error) => return Err(call::invalid(error).into()),
-                Opening::Gone(request) => {
-                    way.headers = request.into_parts().0.headers;
+            let body = call::at_hand(&way.body)?;
+            let opening = slot.connection().open(slot.target(), way.path, &way.headers, body);
+            let reply = match opening {
+                Opening::Opened(reply) => reply,
+                Opening::Invalid(why) => return Err(call::invalid(why).into()),
+                Opening::Gone => {
                     slot.retire();
                     continue;
                 }
@@ -209,9 +208,9 @@ impl Cluster {
             if way.search.only.is_none() {
                 slot.begin(way.search.deadline);
             }
-            let pump = call::send(way.body(), stream, coding.is_some())?;
+            let pump = call::follow(&mut way.body, &reply, coding.is_some());
             let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
-            let result = receive(response, pump, slot, terms.clone()).await;
+            let result = receive(reply, pump, slot, terms.clone()).await;
             if let Some((journal, target)) = journal
                 && !matches!(result, Err(Failure::Unprocessed(_)))
             {
@@ -264,19 +263,6 @@ impl Way<'_> {
             self.coding = None;
         }
         Ok(None)
-    }
-
-    /// The headers to send: a copy, unless no attempt can follow.
-    fn headers(&mut self) -> HeaderMap {
-        if self.may_retry() { self.headers.clone() } else { std::mem::take(&mut self.headers) }
-    }
-
-    /// The body to send.
-    fn body(&mut self) -> Body {
-        match &mut self.body {
-            Body::One(message) => Body::One(message.clone()),
-            Body::Many(messages) => Body::Many(std::mem::replace(messages, Messages::none())),
-        }
     }
 }
 

@@ -43,14 +43,17 @@ impl Mold {
         let own = settings.tls.clone().unwrap_or_default();
         let tls = match is_tls || settings.tls.is_some() {
             true => Live::load(&own, problems).map(|live| {
-                // Those of the last configuration are looked at again by themselves.
-                kept.keep(&format!("tls {own:?}"), || live)
+                let live = kept.keep(&format!("tls {own:?}"), || live);
+                live.refresh();
+                live
             }),
             false => None,
         };
         let changes = kept.keep("changes", Changes::default);
         let breaker = kept.keep("breaker", Breaker::new);
-        let terms = format!("{workers} {}", settings.connection_terms());
+        // New certificates in the old files make new connections, too.
+        let files = tls::digest(&own);
+        let terms = format!("{workers} {} {files:x}", settings.connection_terms());
         Self { settings: settings.clone(), tls, workers, kept, changes, breaker, terms }
     }
 

@@ -1,8 +1,9 @@
 //! TLS towards backends: whom to trust, what to show, and HTTP/2 by ALPN.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -59,24 +60,20 @@ impl Live {
     /// What a new connection is opened with.
     pub(super) fn current(&self) -> Arc<ClientConfig> {
         // Whoever finds the lock taken goes by what is in force.
-        if let Ok(mut looked) = self.looked.try_lock() {
+        if let Ok(mut looked) = self.looked.try_lock()
+            && looked.at.elapsed() >= BELIEVED
+        {
             self.look(&mut looked);
         }
         self.current.load_full()
     }
 
     /// Looks at the files, however soon after the last look.
-    #[cfg(test)]
-    pub(super) fn look_now(&self) {
-        let mut looked = self.looked.try_lock().unwrap();
-        looked.at -= BELIEVED;
-        self.look(&mut looked);
+    pub(super) fn refresh(&self) {
+        self.look(&mut self.looked.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn look(&self, looked: &mut Looked) {
-        if looked.at.elapsed() < BELIEVED {
-            return;
-        }
         looked.at = Instant::now();
         let texts = texts(&self.settings);
         if texts == looked.texts {
@@ -140,6 +137,16 @@ fn client_config(settings: &Tls, problems: &mut Vec<Problem>) -> Option<Arc<Clie
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Some(Arc::new(config))
+}
+
+/// What the files say now, in one number; one that can't be read says nothing.
+pub(super) fn digest(settings: &Tls) -> u64 {
+    let Tls { ca, certificate, key, server_name: _ } = settings;
+    let mut hasher = DefaultHasher::new();
+    for file in [ca, certificate, key] {
+        file.as_ref().map(|file| std::fs::read(file).ok()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The name to verify at this endpoint.

@@ -27,7 +27,8 @@ pub use self::{
     method::{MethodMeter, Shard, Tally},
     page::{CONTENT_TYPE, Page},
     series::{
-        CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT, Kind, REQUESTS, SERIES, Series,
+        ADMISSION_LIMIT, ADMISSION_REFUSED, CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT,
+        Kind, REQUESTS, RETRIES, RETRIES_DENIED, SERIES, Series,
     },
 };
 

@@ -90,6 +90,48 @@ pub static CONNECTIONS_OPENED: Series = Series::new(
     "Connections from downstream that have been taken",
 );
 
+/// Attempts beside the first ones.
+pub static RETRIES: Series = Series::new(
+    "transom_retries_total",
+    Kind::Counter,
+    &["policy", "kind"],
+    "Attempts of calls beside their first ones, after a failure (`retry`) or beside another attempt \
+     (`hedge`)",
+);
+
+/// Attempts that were not made for want of tokens.
+pub static RETRIES_DENIED: Series = Series::new(
+    "transom_retries_denied_total",
+    Kind::Counter,
+    &["policy"],
+    "Attempts that were not made because the retry budget was used up",
+);
+
+/// Calls that admission refused.
+pub static ADMISSION_REFUSED: Series = Series::new(
+    "transom_admission_refused_total",
+    Kind::Counter,
+    &["policy"],
+    "Calls that were refused because too many were under way",
+);
+
+/// The limit of admission.
+pub static ADMISSION_LIMIT: Series = Series::new(
+    "transom_admission_limit",
+    Kind::Gauge,
+    &["policy"],
+    "How many calls may be under way, as far as their latency tells",
+);
+
 /// Every series, in the order of the page.
-pub static SERIES: &[&Series] =
-    &[&REQUESTS, &DURATION, &IN_FLIGHT, &CONNECTIONS, &CONNECTIONS_OPENED];
+pub static SERIES: &[&Series] = &[
+    &REQUESTS,
+    &DURATION,
+    &IN_FLIGHT,
+    &CONNECTIONS,
+    &CONNECTIONS_OPENED,
+    &RETRIES,
+    &RETRIES_DENIED,
+    &ADMISSION_REFUSED,
+    &ADMISSION_LIMIT,
+];

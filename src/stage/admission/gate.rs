@@ -21,6 +21,7 @@ use super::{
     histogram::Histogram,
     settings::{Priority, Settings},
 };
+use crate::meter::Gauge;
 
 /// A window with fewer answers tells too little, and goes on.
 const ENOUGH: u32 = 10;
@@ -35,6 +36,8 @@ pub(super) struct Gate {
     /// When the window is over, in microseconds since the gate began.
     ends: AtomicU64,
     gradient: Mutex<Gradient>,
+    /// The limit, for the operator.
+    shown: Arc<Gauge>,
 }
 
 /// A call that was let in. It leaves when this is dropped.
@@ -44,7 +47,8 @@ pub(super) struct Visit {
 }
 
 impl Gate {
-    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
+    pub(super) fn new(settings: &Settings, now: Instant, shown: Arc<Gauge>) -> Self {
+        shown.set(settings.initial_limit.into());
         Self {
             began: now,
             in_flight: AtomicU32::new(0),
@@ -53,6 +57,7 @@ impl Gate {
             latencies: Histogram::new(),
             ends: AtomicU64::new(settings.window.as_micros() as u64),
             gradient: Mutex::new(Gradient::new(settings, now)),
+            shown,
         }
     }
 
@@ -100,6 +105,7 @@ impl Gate {
         let peak = self.peak.swap(self.in_flight.load(SeqCst), Relaxed);
         gradient.turn(Window { latency, peak }, now);
         self.limit.store(gradient.limit(), Relaxed);
+        self.shown.set(gradient.limit().into());
         let ends = self.since(now) + gradient.window(latency).as_micros() as u64;
         self.ends.store(ends, Relaxed);
     }

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{Code, Error},
     exchange::{Attempt, Reply},
+    meter::Counter,
     stage::Next,
 };
 
@@ -29,6 +30,10 @@ pub(super) struct Plan {
     pub(super) per_try: Option<Duration>,
     /// Shared by the methods of a selector, and kept over a reload.
     pub(super) budget: Arc<Budget>,
+    /// Attempts beside the first ones.
+    pub(super) further: Arc<Counter>,
+    /// Those that the budget did not allow.
+    pub(super) denied: Arc<Counter>,
 }
 
 impl Plan {
@@ -51,6 +56,7 @@ impl Plan {
                 return Err(error);
             }
             sleep(pause).await;
+            self.further.count();
             attempt = attempt.following();
         }
     }
@@ -63,8 +69,17 @@ impl Plan {
                 self.budget.failed();
                 None
             }
-            Verdict::Again(pushback) => self.budget.failed().then_some(pushback),
+            Verdict::Again(pushback) => self.may_go_on().then_some(pushback),
         }
+    }
+
+    /// Notes a failure that is worth another attempt; tells whether the budget has one.
+    pub(super) fn may_go_on(&self) -> bool {
+        let may = self.budget.failed();
+        if !may {
+            self.denied.count();
+        }
+        may
     }
 
     /// One attempt. It succeeds when its reply begins, which is when the caller may see of it; that

@@ -37,9 +37,9 @@ impl Gateway {
     }
 
     /// Serves what comes from now on by another runtime; what is in flight keeps the one that it
-    /// began with.
-    pub fn swap(&self, runtime: Arc<Runtime>) {
-        self.runtime.store(runtime);
+    /// began with. Gives the runtime before.
+    pub fn swap(&self, runtime: Arc<Runtime>) -> Arc<Runtime> {
+        self.runtime.swap(runtime)
     }
 
     /// Answers one request. A panic on the way is a bug; it costs this request alone.

@@ -11,6 +11,7 @@ mod arguments;
 mod check;
 mod config_schema;
 pub mod demo;
+mod launch;
 mod report;
 mod routes;
 mod serve;

@@ -21,7 +21,6 @@ use super::{
     histogram::Histogram,
     settings::{Priority, Settings},
 };
-use crate::meter::Gauge;
 
 /// A window with fewer answers tells too little, and goes on.
 const ENOUGH: u32 = 10;
@@ -36,8 +35,6 @@ pub(super) struct Gate {
     /// When the window is over, in microseconds since the gate began.
     ends: AtomicU64,
     gradient: Mutex<Gradient>,
-    /// The limit, for the operator.
-    shown: Arc<Gauge>,
 }
 
 /// A call that was let in. It leaves when this is dropped.
@@ -47,8 +44,7 @@ pub(super) struct Visit {
 }
 
 impl Gate {
-    pub(super) fn new(settings: &Settings, now: Instant, shown: Arc<Gauge>) -> Self {
-        shown.set(settings.initial_limit.into());
+    pub(super) fn new(settings: &Settings, now: Instant) -> Self {
         Self {
             began: now,
             in_flight: AtomicU32::new(0),
@@ -57,7 +53,6 @@ impl Gate {
             latencies: Histogram::new(),
             ends: AtomicU64::new(settings.window.as_micros() as u64),
             gradient: Mutex::new(Gradient::new(settings, now)),
-            shown,
         }
     }
 
@@ -105,7 +100,6 @@ impl Gate {
         let peak = self.peak.swap(self.in_flight.load(SeqCst), Relaxed);
         gradient.turn(Window { latency, peak }, now);
         self.limit.store(gradient.limit(), Relaxed);
-        self.shown.set(gradient.limit().into());
         let ends = self.since(now) + gradient.window(latency).as_micros() as u64;
         self.ends.store(ends, Relaxed);
     }

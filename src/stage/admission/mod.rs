@@ -33,7 +33,7 @@ use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::{Code, Detail, Error, Origin},
     exchange::{Exchange, Reply},
-    meter::{ADMISSION_LIMIT, ADMISSION_REFUSED, Counter, Meter},
+    meter::{ADMISSION_REFUSED, Counter},
 };
 
 /// What checks whether a service lives; refusing it would take a busy backend for a dead one.
@@ -59,12 +59,10 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
     // Methods of any priority share the limit of what is otherwise the same.
     let shared = Settings { priority: Priority::Normal, ..settings.clone() };
     let name = format!("admission {} {shared:?}", blueprint.place);
-    let meter = Meter::of(blueprint.lasting, []);
-    let limit = meter.gauge(&ADMISSION_LIMIT, &[blueprint.place]);
-    let refused = meter.counter(&ADMISSION_REFUSED, &[blueprint.place]);
-    let gate = blueprint.lasting.keep(&name, || Gate::new(&shared, Instant::now(), limit));
+    let gate = blueprint.lasting.keep(&name, || Gate::new(&shared, Instant::now()));
     let is_health = *blueprint.method.service == *HEALTH;
     let priority = if is_health { Priority::Critical } else { settings.priority };
+    let refused = blueprint.counter(&ADMISSION_REFUSED);
     Ok(Some(Box::new(Admission { gate, priority, refused })))
 }
 

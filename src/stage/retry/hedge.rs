@@ -30,9 +30,6 @@ pub(super) async fn run(
     let mut failed = None;
     loop {
         if schedule.is_due() {
-            if attempt.number() > 0 {
-                plan.further.count();
-            }
             under_way.push({
                 let attempt = attempt.clone();
                 let original = &original;
@@ -79,7 +76,7 @@ fn wish(plan: &Plan, error: &Error) -> Option<Wish> {
             plan.budget.failed();
             plan.codes.contain(error.code()).then_some(Wish::Stop)
         }
-        Verdict::Again(_) if !plan.may_go_on() => Some(Wish::Stop),
+        Verdict::Again(_) if !plan.budget.failed() => Some(Wish::Stop),
         Verdict::Again(None) => Some(Wish::Now),
         Verdict::Again(Some(pause)) => Some(Wish::After(pause)),
     }

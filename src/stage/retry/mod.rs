@@ -36,7 +36,7 @@ use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Reply},
-    meter::{Meter, RETRIES, RETRIES_DENIED},
+    meter::RETRIES,
     schema::{HttpMethod, Idempotency, Method},
 };
 
@@ -66,12 +66,8 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
     }
     let name = format!("retry budget {} {budget:?}", blueprint.place);
     let budget = blueprint.lasting.keep(&name, || budget::Budget::new(&budget));
-    let meter = Meter::of(blueprint.lasting, []);
-    let kind = if hedge.is_some() { "hedge" } else { "retry" };
-    let further = meter.counter(&RETRIES, &[blueprint.place, kind]);
-    let denied = meter.counter(&RETRIES_DENIED, &[blueprint.place]);
-    let per_try = per_try_timeout;
-    let plan = Plan { attempts, codes, backoff, per_try, budget, further, denied };
+    let retries = blueprint.counter(&RETRIES);
+    let plan = Plan { attempts, codes, backoff, per_try: per_try_timeout, budget, retries };
     Ok(Some(Box::new(Retry { plan, hedge: hedge.map(|hedge| hedge.delay) })))
 }
 

@@ -30,10 +30,8 @@ pub(super) struct Plan {
     pub(super) per_try: Option<Duration>,
     /// Shared by the methods of a selector, and kept over a reload.
     pub(super) budget: Arc<Budget>,
-    /// Attempts beside the first ones.
-    pub(super) further: Arc<Counter>,
-    /// Those that the budget did not allow.
-    pub(super) denied: Arc<Counter>,
+    /// Counts the attempts behind the first.
+    pub(super) retries: Arc<Counter>,
 }
 
 impl Plan {
@@ -56,7 +54,6 @@ impl Plan {
                 return Err(error);
             }
             sleep(pause).await;
-            self.further.count();
             attempt = attempt.following();
         }
     }
@@ -69,17 +66,8 @@ impl Plan {
                 self.budget.failed();
                 None
             }
-            Verdict::Again(pushback) => self.may_go_on().then_some(pushback),
+            Verdict::Again(pushback) => self.budget.failed().then_some(pushback),
         }
-    }
-
-    /// Notes a failure that is worth another attempt; tells whether the budget has one.
-    pub(super) fn may_go_on(&self) -> bool {
-        let may = self.budget.failed();
-        if !may {
-            self.denied.count();
-        }
-        may
     }
 
     /// One attempt. It succeeds when its reply begins, which is when the caller may see of it; that
@@ -90,6 +78,9 @@ impl Plan {
         attempt: &Attempt,
         next: Next<'_>,
     ) -> Result<Reply, Error> {
+        if attempt.number() > 0 {
+            self.retries.count();
+        }
         let deadline = original.deadline();
         let own = self.per_try.map(|limit| Instant::now() + limit);
         let own = own.filter(|own| deadline.is_none_or(|deadline| *own < deadline));

@@ -54,7 +54,7 @@ async fn admission_caller_that_leaves_gives_its_place_back() {
 #[test]
 fn places_are_given_by_priority() {
     let settings = Settings { initial_limit: 100, ..Settings::default() };
-    let gate = Arc::new(Gate::new(&settings, Instant::now(), Arc::default()));
+    let gate = Arc::new(Gate::new(&settings, Instant::now()));
     let fill = |priority| -> Vec<_> {
         std::iter::from_fn(|| gate.enter(priority, Instant::now())).collect()
     };
@@ -95,7 +95,7 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
 #[tokio::test(start_paused = true)]
 async fn admission_backend_out_of_reach_says_nothing_about_latency() {
     let settings = Settings { window: Duration::from_millis(10), ..Settings::default() };
-    let gate = Arc::new(Gate::new(&settings, Instant::now(), Arc::default()));
+    let gate = Arc::new(Gate::new(&settings, Instant::now()));
     let stage = super::Admission {
         gate: gate.clone(),
         priority: Priority::Normal,

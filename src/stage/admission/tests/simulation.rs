@@ -52,7 +52,7 @@ impl World {
         fastrand::seed(5);
         let now = Instant::now();
         Self {
-            gate: Arc::new(Gate::new(settings, now, Arc::default())),
+            gate: Arc::new(Gate::new(settings, now)),
             random: fastrand::Rng::with_seed(17),
             now,
             workers,

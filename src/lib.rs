@@ -27,7 +27,7 @@
 //! # Who may know whom
 //!
 //! ```text
-//! 0  error, problem, lasting                    nothing of ours
+//! 0  error, problem, lasting, first_use         nothing of ours
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
@@ -48,6 +48,8 @@ pub mod error;
 pub mod problem;
 
 pub mod lasting;
+
+pub mod first_use;
 
 pub mod coding;
 

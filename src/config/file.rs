@@ -236,6 +236,11 @@ impl File {
         if let Some(Admin { address: Address::Unix(path) }) = &mut self.admin {
             join(path);
         }
+        for upstream in self.upstreams.values_mut() {
+            if let Some(upstream::Discovery::File(file)) = &mut upstream.discovery {
+                join(&mut file.path);
+            }
+        }
         let tls = self.upstreams.values_mut().filter_map(|upstream| upstream.tls.as_mut());
         for tls in tls {
             [&mut tls.ca, &mut tls.certificate, &mut tls.key].into_iter().flatten().for_each(join);

@@ -9,7 +9,7 @@ use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
     lasting::Lasting,
-    meter::{Meter, MethodMeter},
+    meter::{Meter, MethodMeter, MethodMeters},
     problem::Problem,
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
@@ -28,7 +28,7 @@ pub struct Runtime {
     clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
-    meters: Vec<Arc<MethodMeter>>,
+    meters: MethodMeters,
     nowhere: Arc<MethodMeter>,
 }
 
@@ -56,18 +56,18 @@ impl Runtime {
         let backends = backends(&methods, &clusters);
         let own = Own::new(schema.clone(), backends, Draining::of(lasting));
         let own: Arc<dyn Upstream> = Arc::new(own);
-        let chains = methods.into_iter().filter_map(|resolved| {
+        let mut chains = Vec::with_capacity(methods.len());
+        chains.extend(methods.into_iter().filter_map(|resolved| {
             let upstream = match resolved.policy.upstream.as_str() {
                 "" => own.clone(),
                 name => clusters.get(name)?.clone(),
             };
             Some(Chain::new(resolved.stages, upstream))
-        });
-        let chains: Vec<_> = chains.collect();
+        }));
         if !problems.is_empty() {
             return Err(problems);
         }
-        let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        let names = schema.methods().iter().map(|method| (&method.service, method.name()));
         // In the order of their names, as the file has them.
         let clusters = file.upstreams.keys().filter_map(|name| clusters.remove(name.as_str()));
         let clusters = clusters.collect();
@@ -82,7 +82,8 @@ impl Runtime {
         let (schema, cors) = (Arc::new(schema), Cors::default());
         let meter = Meter::of(&crate::lasting::Lasting::new(), []);
         let nowhere = meter.nowhere(1);
-        let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
+        let (doors, chains) = (vec![door], Vec::new());
+        let meters = meter.methods([].into_iter(), 1);
         Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
     }
 
@@ -129,7 +130,7 @@ impl Runtime {
 
     /// Where the requests of a method are counted.
     pub fn method_meter(&self, method: &Method) -> &MethodMeter {
-        &self.meters[method.index]
+        self.meters.of(method.index, &method.service, method.name())
     }
 
     /// Where requests are counted that call no method.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Counter, Gauge, MethodMeter, Page, Series, UNKNOWN};
-use crate::lasting::Lasting;
+use crate::{first_use::FirstUse, lasting::Lasting};
 
 /// All that is counted. It holds nothing alive: what nobody counts any more leaves the page.
 pub struct Meter {
@@ -52,31 +52,43 @@ impl Meter {
         place.unwrap_or(self.protocols.len())
     }
 
-    /// The meters of these methods, given as service and name, in the same order: those that are
-    /// held already, and new ones with a shard for each of this many workers.
+    /// The meters of these methods, given as service and name: those that are held already, and
+    /// the others when they are called.
     pub fn methods<'m>(
-        &self,
-        methods: impl IntoIterator<Item = (&'m Arc<str>, &'m str)>,
+        self: &Arc<Self>,
+        methods: impl ExactSizeIterator<Item = (&'m Arc<str>, &'m str)>,
         workers: usize,
-    ) -> Vec<Arc<MethodMeter>> {
+    ) -> MethodMeters {
+        let called = FirstUse::of(methods.len());
         let mut kept = self.lock();
         kept.sweep();
-        let found = methods.into_iter().map(|(service, name)| {
-            let key = (service.clone(), name.to_owned());
-            if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
-                return meter;
+        if !kept.methods.is_empty() {
+            for (place, (service, name)) in methods.enumerate() {
+                let key = (service.clone(), name.to_owned());
+                if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
+                    called.ask(place, || meter);
+                }
             }
-            let meter = MethodMeter::new(service, name, self.protocols.len(), workers);
-            let meter = Arc::new(meter);
-            kept.methods.insert(key, Arc::downgrade(&meter));
-            meter
-        });
-        found.collect()
+        }
+        MethodMeters { meter: self.clone(), workers, called }
+    }
+
+    /// The meter of a method: the one that is held already, or a new one with a shard for each of
+    /// this many workers.
+    pub fn method(&self, service: &Arc<str>, name: &str, workers: usize) -> Arc<MethodMeter> {
+        let key = (service.clone(), name.to_owned());
+        let mut kept = self.lock();
+        if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
+            return meter;
+        }
+        let meter = Arc::new(MethodMeter::new(service, name, self.protocols.len(), workers));
+        kept.methods.insert(key, Arc::downgrade(&meter));
+        meter
     }
 
     /// Where requests are counted that reach no method.
     pub fn nowhere(&self, workers: usize) -> Arc<MethodMeter> {
-        self.methods([(&Arc::from(UNKNOWN), UNKNOWN)], workers).remove(0)
+        self.method(&Arc::from(UNKNOWN), UNKNOWN, workers)
     }
 
     /// The counter of this series with these values of its labels.
@@ -108,6 +120,22 @@ impl Meter {
 
     fn lock(&self) -> MutexGuard<'_, Kept> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The meters of a runtime's methods, each found when its method is called first: there may be
+/// thousands that never are.
+#[derive(Debug)]
+pub struct MethodMeters {
+    meter: Arc<Meter>,
+    workers: usize,
+    called: FirstUse<Arc<MethodMeter>>,
+}
+
+impl MethodMeters {
+    /// The meter of the method at this place, of this service and name.
+    pub fn of(&self, place: usize, service: &Arc<str>, name: &str) -> &Arc<MethodMeter> {
+        self.called.ask(place, || self.meter.method(service, name, self.workers))
     }
 }
 

@@ -89,11 +89,10 @@ impl Schema {
         let mut methods = Vec::with_capacity(count);
         let (mut services, mut own) = (Vec::new(), Vec::new());
         for service in found {
-            let start = methods.len();
-            methods.extend(service.methods.into_iter().map(Arc::new));
+            methods.extend_from_slice(&service.methods);
             let (full_name, origin) = (service.full_name, service.origin.to_string());
             let kind = if service.own { &mut own } else { &mut services };
-            kind.push(Service { full_name, origin, methods: methods[start..].to_vec() });
+            kind.push(Service { full_name, origin, methods: service.methods });
         }
         let hasher = DefaultHashBuilder::default();
         let hash = |method: &Arc<Method>| hasher.hash_one(method.path.as_str());

@@ -68,7 +68,7 @@ fn take_compiled(compiler: &Compiler, folders: &[PathBuf]) -> Vec<Loaded> {
         compiler.files().filter_map(|file| Some((file.name(), file.path()?))).collect();
     let encoded = compiler.encode_file_descriptor_set();
     let set = FileSet::decode(encoded.as_slice()).unwrap_or_default();
-    let decoded = set.file.iter().filter_map(|bytes| File::decode(bytes.as_slice()).ok());
+    let decoded = set.file.iter().filter_map(|bytes| File::decode(bytes.clone()).ok());
     let own = decoded.filter_map(|file| {
         let path = paths.get(file.name.as_str())?;
         let folder = folders.iter().find(|folder| path.starts_with(folder))?;

@@ -82,7 +82,7 @@ impl Cluster {
             }
             lanes(&ready.members, place, search)
         };
-        Box::pin(self.wait(lanes, search)).await
+        Box::pin(self.wait_if_known(lanes, search)).await
     }
 
     /// The place of the member for a call: another one than that which refused it, if there is one.
@@ -94,6 +94,26 @@ impl Cluster {
         }
         let behind = (0..count).map(|step| (place + step) % count);
         behind.into_iter().find(|place| !search.has_tried(&ready.members[*place])).unwrap_or(place)
+    }
+
+    /// Waits for discovery, if nobody is known yet.
+    async fn wait_if_known(&self, known: Vec<Arc<Lane>>, search: &Search) -> Result<Slot, Error> {
+        if !known.is_empty() {
+            return self.wait(known, search).await;
+        }
+        let looked = match search.deadline {
+            None => Ok(self.first_look().await),
+            Some(deadline) => timeout_at(deadline, self.first_look()).await,
+        };
+        looked.map_err(|_| {
+            let waited = format!("{}: waited for discovery", self.name());
+            Error::deadline_exceeded().with_source(waited)
+        })??;
+        let known = {
+            let ready = self.pool.ready();
+            lanes(&ready.members, self.choose(&ready, search), search)
+        };
+        self.wait(known, search).await
     }
 
     /// The same where no place is free: dials, and looks at the other endpoints meanwhile.

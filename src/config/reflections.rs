@@ -114,6 +114,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
+    use crate::upstream;
 
     fn reflected(files: &[&'static str]) -> Reflected {
         let files = files.iter().map(|file| Bytes::from_static(file.as_bytes())).collect();
@@ -125,8 +126,8 @@ mod tests {
         let reflections = Reflections::default();
         reflections.note("a", Ok(reflected(&["one", "two"])));
         let before = reflections.digest();
-        let channel = reflection::channel("ftp://a", None);
-        reflections.note("a", Err(channel.expect_err("no scheme of ours")));
+        let nobody = reflection::ask(&upstream::Settings::default(), Bounds::default()).await;
+        reflections.note("a", Err(nobody.expect_err("nobody to ask")));
         assert_eq!(reflections.digest(), before);
         let told = reflections.told("a");
         assert_eq!(told.answer.unwrap().files.len(), 2);

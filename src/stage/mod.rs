@@ -101,7 +101,7 @@ impl Blueprint<'_> {
     fn counter(&self, series: &'static Series) -> Arc<Counter> {
         // The configuration has made it by now, and knows the protocols.
         let meter = Meter::of(self.lasting, []);
-        meter.counter(series, &[&self.method.service, &self.method.name])
+        meter.counter(series, &[&self.method.service, self.method.name()])
     }
 }
 

@@ -30,9 +30,9 @@ pub(super) fn compare(old: &Schema, new: &Schema, problems: &mut Vec<Problem>) -
             continue;
         };
         let methods: HashMap<&str, &Method> =
-            now.methods.iter().map(|method| (method.name.as_str(), &**method)).collect();
+            now.methods.iter().map(|method| (method.name(), &**method)).collect();
         for method in &service.methods {
-            let now = methods.get(method.name.as_str()).copied();
+            let now = methods.get(method.name()).copied();
             match now {
                 Some(now) => compare_method(method, now, &mut reached, problems),
                 None => note(problems, &method.full_name, "the method is gone".into()),

@@ -27,8 +27,10 @@ pub(super) fn assert_compact() {
     let executor = executor.expect("a runtime");
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
-    let prepared = executor.block_on(prepare(File::load(&config), &Lasting::new()));
-    let runtime = Runtime::build(prepared.expect("it is sound"), 1).expect("it is sound");
+    let lasting = Lasting::new();
+    let prepared = executor.block_on(prepare(File::load(&config), &lasting));
+    let prepared = prepared.expect("it is sound");
+    let runtime = Runtime::build(prepared, 1, &lasting).expect("it is sound");
     let staying = (LIVE.load(Relaxed) - before) / METHODS;
     let peaking = (PEAK.load(Relaxed) - before) / METHODS;
     assert_eq!(runtime.schema().rules().count(), METHODS);

@@ -20,6 +20,7 @@ use crate::{
     problem::Problem,
     schema::{Method, Schema, Service},
     stage::{Blueprint, STAGES, Stage},
+    upstream::Destination,
 };
 
 /// A method, what holds for it, and its stages in run order.
@@ -177,7 +178,7 @@ pub(super) fn resolve(
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
     // Methods with the same policy share it: there may be thousands.
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
-    let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
+    let mut policies: HashMap<(Vec<usize>, Destination), Arc<Policy>> = HashMap::new();
     let mut resolved = Vec::with_capacity(schema.methods().len());
     let own = schema.own_services().iter().map(|service| (service, true));
     let theirs = schema.services().iter().map(|service| (service, false));
@@ -191,13 +192,19 @@ pub(super) fn resolve(
             let base = bases.entry(fitting.clone()).or_insert_with(|| Policy::of(merged));
             let mut upstream = base.upstream.clone();
             if is_own {
-                upstream.clear();
-            } else if upstream.is_empty() {
-                upstream = default.clone().unwrap_or_default();
+                upstream = Destination::default();
+            } else if upstream.is_nobody() {
+                upstream = default.clone().unwrap_or_default().into();
                 homeless |= default.is_none();
-            } else if !exists(file, places, &upstream) {
-                let path = rules.path(&fitting, "upstream", "");
-                found.push(unknown_upstream(&path, &upstream, file));
+            } else {
+                let names = upstream.names().into_iter();
+                let unknown = names.filter(|(_, name)| !exists(file, places, name));
+                found.extend(unknown.map(|(inside, name)| {
+                    unknown_upstream(&rules.path(&fitting, "upstream", &inside), name, file)
+                }));
+            }
+            for (inside, message) in base.misdirections() {
+                found.push(wording::problem(&rules.path(&fitting, "upstream", &inside), &message));
             }
             if let Some((key, inside, message)) = base.contradiction() {
                 found.push(wording::problem(&rules.path(&fitting, key, inside), &message));

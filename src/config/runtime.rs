@@ -14,7 +14,7 @@ use crate::{
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Draining, Own},
+    upstream::{Cluster, Destination, Draining, Own, Split},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -53,16 +53,16 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
-        let backends = backends(&methods, &clusters);
-        let own = Own::new(schema.clone(), backends, Draining::of(lasting));
+        let answering = answering(&methods, &clusters, workers);
+        let own = Own::new(schema.clone(), backends(&methods, &answering), Draining::of(lasting));
         let own: Arc<dyn Upstream> = Arc::new(own);
         let mut chains = Vec::with_capacity(methods.len());
         chains.extend(methods.into_iter().filter_map(|resolved| {
-            let upstream = match resolved.policy.upstream.as_str() {
-                "" => own.clone(),
-                name => clusters.get(name)?.clone(),
+            let upstream = match &resolved.policy.upstream {
+                nobody if nobody.is_nobody() => &own,
+                destination => answering.get(destination)?,
             };
-            Some(Chain::new(resolved.stages, upstream))
+            Some(Chain::new(resolved.stages, upstream.clone()))
         }));
         if !problems.is_empty() {
             return Err(problems);
@@ -144,14 +144,38 @@ impl Runtime {
     }
 }
 
-/// Which cluster answers each service, for those that ask after its health.
-fn backends(
+/// Who answers, by what policies say.
+fn answering(
     methods: &[Resolved],
     clusters: &HashMap<&str, Arc<Cluster>>,
+    workers: usize,
+) -> HashMap<Destination, Arc<dyn Upstream>> {
+    let cluster = |name: &str| -> Option<Arc<dyn Upstream>> { Some(clusters.get(name)?.clone()) };
+    let mut answering = HashMap::new();
+    for resolved in methods {
+        let destination = &resolved.policy.upstream;
+        if answering.contains_key(destination) {
+            continue;
+        }
+        let upstream = match destination {
+            Destination::Upstream(name) => cluster(name),
+            Destination::Among(among) => {
+                Split::new(among, workers, cluster).map(|split| Arc::new(split) as _)
+            }
+        };
+        answering.extend(upstream.map(|upstream| (destination.clone(), upstream)));
+    }
+    answering
+}
+
+/// Who answers each service, for those that ask after its health.
+fn backends(
+    methods: &[Resolved],
+    answering: &HashMap<Destination, Arc<dyn Upstream>>,
 ) -> HashMap<String, Arc<dyn Upstream>> {
     let named = methods.iter().filter_map(|resolved| {
-        let cluster: Arc<dyn Upstream> = clusters.get(resolved.policy.upstream.as_str())?.clone();
-        Some((resolved.method.service.to_string(), cluster))
+        let upstream = answering.get(&resolved.policy.upstream)?.clone();
+        Some((resolved.method.service.to_string(), upstream))
     });
     named.collect()
 }

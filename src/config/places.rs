@@ -51,6 +51,11 @@ impl Places {
         Self::default()
     }
 
+    /// Where relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
     /// Where relative paths start, for people.
     pub(super) fn path_mend(&self) -> &'static str {
         match self.file {

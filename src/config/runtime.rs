@@ -27,6 +27,7 @@ pub struct Runtime {
     /// By `Method::index`.
     meters: Vec<Arc<MethodMeter>>,
     nowhere: Arc<MethodMeter>,
+    asks_for_approach: bool,
 }
 
 impl Runtime {
@@ -61,7 +62,8 @@ impl Runtime {
         let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere })
+        let asks_for_approach = chains.iter().any(Chain::asks_for_approach);
+        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere, asks_for_approach })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -71,7 +73,8 @@ impl Runtime {
         let meter = Meter::of(&crate::lasting::Lasting::new(), []);
         let nowhere = meter.nowhere(1);
         let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
-        Self { schema, doors, cors, chains, meter, meters, nowhere }
+        let asks_for_approach = false;
+        Self { schema, doors, cors, chains, meter, meters, nowhere, asks_for_approach }
     }
 
     /// The services that are served.
@@ -82,6 +85,11 @@ impl Runtime {
     /// What web pages of other origins may call.
     pub fn cors(&self) -> &Cors {
         &self.cors
+    }
+
+    /// Whether any stage looks at how calls come in.
+    pub fn asks_for_approach(&self) -> bool {
+        self.asks_for_approach
     }
 
     /// The door for this request.

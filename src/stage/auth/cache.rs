@@ -125,10 +125,10 @@ mod tests {
     }
 
     #[test]
-    fn a_million_keys_take_no_more_than_they_may() {
+    fn many_keys_take_no_more_than_they_may() {
         const BYTES: usize = 1 << 20;
         let cache = Cache::new(BYTES);
-        for number in 0..1_000_000_u32 {
+        for number in 0..200_000_u32 {
             cache.keep(&number.to_be_bytes(), number, 0);
             // In use all the time, so it stays.
             if number.is_multiple_of(16) {
@@ -143,7 +143,7 @@ mod tests {
             .sum();
         assert!(taken <= BYTES, "{taken}");
         assert_eq!(cache.find(&0_u32.to_be_bytes(), |_| true), Some(0));
-        assert_eq!(cache.find(&999_999_u32.to_be_bytes(), |_| true), Some(999_999));
+        assert_eq!(cache.find(&199_999_u32.to_be_bytes(), |_| true), Some(999_999));
         assert_eq!(cache.find(&1_u32.to_be_bytes(), |_| true), None);
     }
 

@@ -16,6 +16,24 @@
 //! it: what is wrong stands in the access log as a word, and the caller only hears that it is
 //! ([`denial`]).
 //!
+//! | threat                                            | defence           | test                                 |
+//! |---------------------------------------------------|-------------------|--------------------------------------|
+//! | `none`, another algorithm, a public key as secret | `jwt::algorithm`  | `jwt_headers_of_attackers_…`, `jwt_public_key_is_no_secret` |
+//! | keys in the header, made-up `kid`                 | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
+//! | made-up `kid`s that flood the issuer              | `refresh`         | `jwt_unknown_keys_are_asked_for_at_a_limited_rate` |
+//! | `crit` that isn't understood                      | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
+//! | expired, future, endless tokens; a clock gone back | `jwt::rules`, `jwt` | `jwt_claims_that_don_t_hold_…`, `jwt_cache_never_lends_a_token_time` |
+//! | a token for somebody else, a token of another use | `jwt::rules`      | `jwt_claims_that_don_t_hold_are_refused` |
+//! | one issuer vouches for another, or for a cache     | `jwt`             | `jwt_issuers_can_t_vouch_…`, `jwt_cache_of_one_policy_…` |
+//! | a member that comes twice                         | `jwt::token`      | `jwt_tokens_that_are_none_are_refused` |
+//! | a stolen token that is bound to a certificate      | `jwt::rules`      | `jwt_bound_token_needs_its_certificate` |
+//! | huge tokens, many tokens                          | `jwt`, `cache`    | `jwt_huge_token_…`, `many_keys_take_no_more_…` |
+//! | credentials in two places                         | `place`           | `auth_token_in_two_places_…`         |
+//! | made-up headers of a principal                    | `forward`         | `own_copies_of_the_caller_…`, `auth_backend_gets_no_…` |
+//! | guessing of key ids and secrets by time           | `api_key`         | by construction: `key::Hash::is`     |
+//! | an issuer that is down                            | `refresh`, `introspection` | `jwt_last_good_keys_…`, `auth_issuer_that_can_t_be_asked_…` |
+//! | a door that is less strict than another           | the stage's place | `matrix_callers_are_judged_alike_by_every_door` |
+//!
 //! A token that was verified before costs one look into a cache. What is read elsewhere (keys of
 //! issuers, the file of API keys) is kept fresh beside the calls ([`refresh`]) and outlives a reload.
 

@@ -111,7 +111,10 @@ impl Line {
 }
 
 /// A time in seconds since 1970.
-pub(super) fn seconds(text: &str) -> Result<i64, String> {
+///
+/// # Errors
+/// It is none, in a sentence.
+pub fn seconds(text: &str) -> Result<i64, String> {
     let time = humantime::parse_rfc3339_weak(text).map_err(|error| {
         format!("`{text}` is no time ({error}); write one such as `2027-01-01T00:00:00Z`")
     })?;

@@ -60,11 +60,19 @@ impl<'t> Key<'t> {
 /// # Errors
 /// The system has no randomness.
 pub fn make() -> Result<String, ring::error::Unspecified> {
-    let random = SystemRandom::new();
-    let (mut id, mut secret) = ([0; 8], [0; 32]);
-    random.fill(&mut id)?;
-    random.fill(&mut secret)?;
-    Ok(format!("{PREFIX}{}_{}", hexadecimal(&id), hexadecimal(&secret)))
+    let mut id = [0; 8];
+    SystemRandom::new().fill(&mut id)?;
+    make_for(&hexadecimal(&id))
+}
+
+/// A new secret for a key of this id.
+///
+/// # Errors
+/// The system has no randomness.
+pub fn make_for(id: &str) -> Result<String, ring::error::Unspecified> {
+    let mut secret = [0; 32];
+    SystemRandom::new().fill(&mut secret)?;
+    Ok(format!("{PREFIX}{id}_{}", hexadecimal(&secret)))
 }
 
 impl Hash {

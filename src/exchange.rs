@@ -178,6 +178,12 @@ impl Messages {
         Self(Kind::Stream(Box::pin(stream)))
     }
 
+    /// No message but an error, which is told when one is asked for and not before: the stages of
+    /// a call come first, and who may not call learns nothing else.
+    pub fn failed(error: Error) -> Self {
+        Self::stream(Failed(Some(error)))
+    }
+
     /// The one message, if it is at hand, plain, and no other can follow.
     pub fn as_one(&self) -> Option<&Bytes> {
         match &self.0 {
@@ -190,6 +196,14 @@ impl Messages {
     pub fn as_packed_one(&self) -> Option<&Packed> {
         match &self.0 {
             Kind::Ready { message, .. } => message.as_ref(),
+            Kind::Stream(_) => None,
+        }
+    }
+
+    /// Takes the one message as it crossed the wire, if it is at hand and fits; the trailers stay.
+    pub fn take_packed_one(&mut self, fits: impl FnOnce(&Packed) -> bool) -> Option<Packed> {
+        match &mut self.0 {
+            Kind::Ready { message, .. } => message.take_if(|message| fits(message)),
             Kind::Stream(_) => None,
         }
     }
@@ -241,5 +255,17 @@ impl Messages {
             Kind::Ready { trailers, .. } => std::mem::take(trailers),
             Kind::Stream(stream) => stream.as_mut().take_trailers(),
         }
+    }
+}
+
+/// The error of a call whose messages can't be made.
+struct Failed(Option<Error>);
+
+impl MessageStream for Failed {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        Poll::Ready(self.0.take().map(Err))
     }
 }

@@ -26,7 +26,8 @@ pub const END_STREAM: u8 = 0x02;
 /// The bit of gRPC-Web's trailers.
 pub const TRAILERS: u8 = 0x80;
 
-const PREFIX: usize = 5;
+/// How many octets stand before a payload.
+pub const PREFIX: usize = 5;
 
 /// Room that is made at once for a message whose length is only a claim.
 const TRUSTED: usize = 1 << 20;

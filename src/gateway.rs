@@ -12,7 +12,7 @@ use crate::{
     exchange::{Approach, Exchange},
     observe::Witness,
     protocol::{
-        Caller, Opening, ResponseBody, Session, Written,
+        Caller, Opening, ResponseBody, Session, Tongue, Written,
         body::bug,
         cors::{self, Reception},
         failure,
@@ -37,9 +37,9 @@ impl Gateway {
     }
 
     /// Serves what comes from now on by another runtime; what is in flight keeps the one that it
-    /// began with.
-    pub fn swap(&self, runtime: Arc<Runtime>) {
-        self.runtime.store(runtime);
+    /// began with. Gives the runtime before.
+    pub fn swap(&self, runtime: Arc<Runtime>) -> Arc<Runtime> {
+        self.runtime.swap(runtime)
     }
 
     /// Answers one request. A panic on the way is a bug; it costs this request alone.
@@ -51,10 +51,12 @@ impl Gateway {
         let mut witness = Witness::begin(&request, caller);
         // The snapshot that this request keeps, whatever is swapped in meanwhile.
         let runtime = self.runtime.load_full();
-        let walk = walk(&runtime, request, caller, &mut witness);
+        // How to tell of a bug, as far as is known by then who is to hear of it.
+        let mut tongue = failure::TONGUE;
+        let walk = walk(&runtime, request, caller, &mut witness, &mut tongue);
         let response = match AssertUnwindSafe(walk).catch_unwind().await {
             Ok(response) => response,
-            Err(panic) => failure::plain(&bug(&*panic)),
+            Err(panic) => tongue.tell(&bug(&*panic)),
         };
         witness.follow(response, runtime.nowhere().shard(caller.worker))
     }
@@ -65,6 +67,7 @@ async fn walk(
     request: Request<Incoming>,
     caller: &Caller,
     witness: &mut Witness,
+    tongue: &mut Tongue,
 ) -> Response<ResponseBody> {
     // A page of another origin may ask first whether it may call; the route table answers.
     let mut visit = match runtime.cors().receive(&request) {
@@ -84,6 +87,7 @@ async fn walk(
     // Which protocol, and which method: before any policy, for policies hang on the method.
     let door = runtime.door(&request);
     witness.entered(door.name(), runtime.meter().protocol(door.name()));
+    *tongue = door.tongue();
     let mut call = match door.open(request, caller) {
         Opening::Call(call) => call,
         Opening::Session(session) => {
@@ -93,6 +97,7 @@ async fn walk(
     };
     let shard = runtime.method_meter(&call.exchange.method).shard(caller.worker);
     witness.opened(&mut call.exchange, &call.route, shard);
+    *tongue = call.answer.tongue();
     introduce(caller, approach, &mut call.exchange);
 
     // The method's stages, and the backend behind them.

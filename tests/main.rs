@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod admin;
 mod auth;
 mod clients;
 mod compression;
@@ -14,6 +15,8 @@ mod grpc_web;
 mod listener;
 mod matrix;
 mod readme;
+mod reload;
+mod resilience;
 mod rest;
 mod support;
 mod tidy;

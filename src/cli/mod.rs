@@ -12,6 +12,7 @@ mod check;
 mod config_schema;
 pub mod demo;
 mod keys;
+mod launch;
 mod report;
 mod routes;
 mod serve;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Coding;
+use super::{Coding, weighed};
 
 /// A set of codings. `identity`, which everybody takes, is in none.
 ///
@@ -32,19 +32,12 @@ impl Codings {
         self.0
     }
 
-    /// The known codings in a list such as `grpc-accept-encoding`'s. What follows a `;` is left
-    /// aside, but for the weight that means never (RFC 9110 §12.4.2).
+    /// The known codings in a list such as `grpc-accept-encoding`'s, but for those whose weight says
+    /// never.
     pub fn listed(list: &str) -> Self {
-        let mut codings = Self::NONE;
-        for item in list.split(',') {
-            let (name, weight) = item.split_once(';').unwrap_or((item, ""));
-            if let Some(coding) = Coding::from_name(name.trim())
-                && !is_never(weight)
-            {
-                codings.0 |= bit(coding);
-            }
-        }
-        codings
+        let taken = weighed(list).filter(|(_, weight)| *weight > 0);
+        let known = taken.filter_map(|(name, _)| Coding::from_name(name));
+        Self(known.fold(0, |bits, coding| bits | bit(coding)))
     }
 
     /// Whether the coding is in the set.
@@ -102,11 +95,6 @@ fn bit(coding: Coding) -> u8 {
         Coding::Gzip => 4,
         Coding::Deflate => 8,
     }
-}
-
-fn is_never(weight: &str) -> bool {
-    let weight = weight.trim().strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok());
-    weight == Some(0.0)
 }
 
 #[cfg(test)]

@@ -7,13 +7,14 @@
 mod codings;
 mod pack;
 mod unpack;
+mod weight;
 
 #[cfg(test)]
 mod tests;
 
 use bytes::Bytes;
 
-pub use self::{codings::Codings, pack::Packer, unpack::Unpacker};
+pub use self::{codings::Codings, pack::Packer, unpack::Unpacker, weight::weighed};
 use crate::error::{Code, Error};
 
 /// A way to make bytes fewer. Where there is none, that is `identity`, an `Option` tells so.

@@ -180,7 +180,7 @@ pub(super) fn resolve(
     // Methods with the same policy share it: there may be thousands.
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
     let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
-    let mut resolved = Vec::new();
+    let mut resolved = Vec::with_capacity(schema.methods().len());
     let own = schema.own_services().iter().map(|service| (service, true));
     let theirs = schema.services().iter().map(|service| (service, false));
     for (service, is_own) in theirs.chain(own) {
@@ -252,6 +252,8 @@ fn stages(
             break;
         }
     }
+    // There may be thousands of methods, and most have one stage.
+    stages.shrink_to_fit();
     stages
 }
 

@@ -8,12 +8,13 @@ use hyper::body::Incoming;
 use super::{Prepared, Resolved};
 use crate::{
     exchange::Upstream,
-    meter::{Meter, MethodMeter},
+    lasting::Lasting,
+    meter::{Meter, MethodMeter, MethodMeters},
     problem::Problem,
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Own},
+    upstream::{Cluster, Draining, Own},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -23,47 +24,68 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    /// In the order of their names.
+    clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
-    meters: Vec<Arc<MethodMeter>>,
+    meters: MethodMeters,
     nowhere: Arc<MethodMeter>,
     asks_for_approach: bool,
 }
 
 impl Runtime {
-    /// Compiles what was prepared, for this many worker threads.
+    /// Compiles what was prepared, for this many worker threads. Connections and what is known of
+    /// endpoints are found in `lasting` again.
     ///
     /// # Errors
     /// Every problem of upstreams that can't be made: their certificates may have gone since they
     /// were checked.
-    pub fn build(prepared: Prepared, workers: usize) -> Result<Self, Vec<Problem>> {
+    pub fn build(
+        prepared: Prepared,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Self, Vec<Problem>> {
         let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
-            match Cluster::new(name, settings, workers) {
+            match Cluster::new(name, settings, workers, lasting) {
                 Ok(cluster) => drop(clusters.insert(name.as_str(), cluster)),
                 Err(found) => problems.extend(found),
             }
         }
-        let own: Arc<dyn Upstream> =
-            Arc::new(Own::new(schema.clone(), backends(&methods, &clusters)));
-        let chains = methods.into_iter().filter_map(|resolved| {
+        let backends = backends(&methods, &clusters);
+        let own = Own::new(schema.clone(), backends, Draining::of(lasting));
+        let own: Arc<dyn Upstream> = Arc::new(own);
+        let mut chains = Vec::with_capacity(methods.len());
+        chains.extend(methods.into_iter().filter_map(|resolved| {
             let upstream = match resolved.policy.upstream.as_str() {
                 "" => own.clone(),
                 name => clusters.get(name)?.clone(),
             };
             Some(Chain::new(resolved.stages, upstream))
-        });
-        let chains: Vec<_> = chains.collect();
+        }));
         if !problems.is_empty() {
             return Err(problems);
         }
-        let names = schema.methods().iter().map(|method| (&method.service, method.name.as_str()));
+        let names = schema.methods().iter().map(|method| (&method.service, method.name()));
+        // In the order of their names, as the file has them.
+        let clusters = file.upstreams.keys().filter_map(|name| clusters.remove(name.as_str()));
+        let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
         let asks_for_approach = chains.iter().any(Chain::asks_for_approach);
-        Ok(Self { schema, doors, cors, chains, meter, meters, nowhere, asks_for_approach })
+        Ok(Self {
+            schema,
+            doors,
+            cors,
+            chains,
+            clusters,
+            meter,
+            meters,
+            nowhere,
+            asks_for_approach,
+        })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -72,14 +94,34 @@ impl Runtime {
         let (schema, cors) = (Arc::new(schema), Cors::default());
         let meter = Meter::of(&crate::lasting::Lasting::new(), []);
         let nowhere = meter.nowhere(1);
-        let (doors, chains, meters) = (vec![door], Vec::new(), Vec::new());
-        let asks_for_approach = false;
-        Self { schema, doors, cors, chains, meter, meters, nowhere, asks_for_approach }
+        let (doors, chains) = (vec![door], Vec::new());
+        let meters = meter.methods([].into_iter(), 1);
+        let (clusters, asks_for_approach) = (Vec::new(), false);
+        Self { schema, doors, cors, chains, clusters, meter, meters, nowhere, asks_for_approach }
+    }
+
+    /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
+    /// this snapshot is dropped.
+    pub fn look_after(&self) {
+        self.clusters.iter().for_each(Cluster::look_after);
+    }
+
+    /// The same, with every method answered by `upstream` and no stages.
+    #[cfg(test)]
+    pub(crate) fn answered_by(mut self, upstream: &Arc<dyn Upstream>) -> Self {
+        let chains = self.schema.methods().iter().map(|_| Chain::new(vec![], upstream.clone()));
+        self.chains = chains.collect();
+        self
     }
 
     /// The services that are served.
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Who answers, in the order of their names.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
     }
 
     /// What web pages of other origins may call.
@@ -106,7 +148,7 @@ impl Runtime {
 
     /// Where the requests of a method are counted.
     pub fn method_meter(&self, method: &Method) -> &MethodMeter {
-        &self.meters[method.index]
+        self.meters.of(method.index, &method.service, method.name())
     }
 
     /// Where requests are counted that call no method.

@@ -32,6 +32,10 @@ use crate::{config::Listen, cork::cork, gateway::Gateway, protocol::Caller};
 /// a buffer, which for small calls means more system calls than there is to read.
 const READ_BUFFER: usize = 16 << 10;
 
+/// How many bytes of an HTTP/2 stream wait in the library for a caller who does not read: two of the
+/// writes that streams are gathered into.
+const SEND_BUFFER: usize = 64 << 10;
+
 /// What every connection of a worker shares.
 pub(super) struct Context {
     pub(super) gateway: Arc<Gateway>,
@@ -125,7 +129,7 @@ fn builder2(listen: &Listen) -> http2::Builder<TokioExecutor> {
         .max_header_list_size(head_buffer(listen) as u32)
         .initial_stream_window_size(1 << 20)
         .initial_connection_window_size(4 << 20)
-        .max_send_buf_size(256 << 10);
+        .max_send_buf_size(SEND_BUFFER);
     builder
 }
 

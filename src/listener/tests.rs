@@ -8,12 +8,15 @@ use std::{
     time::{Duration, Instant},
 };
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::Server;
 use crate::{
     config::{File, Listen, Runtime, prepare},
+    error::Error,
+    exchange::{Exchange, Reply, Upstream},
     gateway::Gateway,
     lasting::Lasting,
     protocol::{Caller, Door, Opening, ResponseBody},
@@ -26,6 +29,16 @@ const SHORT: Duration = Duration::from_millis(100);
 
 /// A server of the bookshelf's routes, whose backend nobody reaches.
 fn serve(change: impl FnOnce(&mut Listen)) -> Server {
+    let mut listen = Listen::at("127.0.0.1:0".parse().unwrap());
+    change(&mut listen);
+    start(bookshelf(), listen)
+}
+
+fn start(runtime: Runtime, listen: Listen) -> Server {
+    Server::start(Arc::new(Gateway::new(Arc::new(runtime))), &[listen], 1).unwrap()
+}
+
+fn bookshelf() -> Runtime {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("transom.yaml");
     let set = concat!(env!("OUT_DIR"), "/bookshelf.binpb");
@@ -37,10 +50,7 @@ fn serve(change: impl FnOnce(&mut Listen)) -> Server {
     fs::write(&path, text).unwrap();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let prepared = runtime.block_on(prepare(File::load(&path), &Lasting::new())).unwrap();
-    let runtime = Runtime::build(prepared, 1).unwrap();
-    let mut listen = Listen::at("127.0.0.1:0".parse().unwrap());
-    change(&mut listen);
-    Server::start(Arc::new(Gateway::new(Arc::new(runtime))), &[listen], 1).unwrap()
+    Runtime::build(prepared, 1, &Lasting::new()).unwrap()
 }
 
 fn drain(server: Server, patience: Duration) -> bool {
@@ -268,9 +278,7 @@ fn panic_costs_its_own_request_alone() {
     let set = include_bytes!(concat!(env!("OUT_DIR"), "/bookshelf.binpb"));
     let (schema, _) = Schema::builder().add_descriptor_set("bookshelf", set).build();
     let runtime = Runtime::of_door(schema.unwrap(), Box::new(Faulty));
-    let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
-    let listen = Listen::at("127.0.0.1:0".parse().unwrap());
-    let server = Server::start(gateway, &[listen], 1).unwrap();
+    let server = start(runtime, Listen::at("127.0.0.1:0".parse().unwrap()));
     let mut peer = Peer::of(&server);
     let answer = peer.say("GET /bug HTTP/1.1\r\nhost: a\r\n\r\n").hear();
     assert!(answer.starts_with("HTTP/1.1 500"), "{answer}");
@@ -280,4 +288,93 @@ fn panic_costs_its_own_request_alone() {
         )
     );
     assert!(peer.say(NOWHERE).hear().ends_with("well"));
+}
+
+/// A backend with a bug on the way to it.
+struct Bug;
+
+impl Upstream for Bug {
+    fn call(&self, _: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
+        panic!("a bug")
+    }
+}
+
+fn buggy() -> Server {
+    let runtime = bookshelf().answered_by(&(Arc::new(Bug) as Arc<dyn Upstream>));
+    start(runtime, Listen::at("127.0.0.1:0".parse().unwrap()))
+}
+
+#[test]
+fn panic_is_told_in_the_callers_own_protocol() {
+    let server = buggy();
+    let mut peer = Peer::of(&server);
+    let (get, post) = ("GET /v1/shelves/a/books/b", "POST /bookshelf.v1.Bookshelf");
+    for (request, header, body, status, kind, said) in [
+        (get, "accept: */*", "", 500, "application/json", r#"{"code":13,"message":"the ga"#),
+        (
+            get,
+            "accept: application/problem+json",
+            "",
+            500,
+            "application/problem+json",
+            r#""status":500,"detail":"the gateway failed"#,
+        ),
+        (
+            &format!("{post}/Ping"),
+            "content-type: application/proto",
+            "",
+            500,
+            "application/json",
+            r#"{"code":"internal","message":"the gateway failed"#,
+        ),
+        (
+            &format!("{post}/Chat"),
+            "content-type: application/connect+proto",
+            "",
+            200,
+            "application/connect+proto",
+            r#"{"error":{"code":"internal","message":"the gateway failed"#,
+        ),
+        (
+            &format!("{post}/Ping"),
+            "content-type: application/grpc-web-text+proto",
+            "AAAAAAA=",
+            200,
+            "application/grpc-web-text+proto",
+            "grpc-status: 13",
+        ),
+    ] {
+        let length = body.len();
+        let heard = peer
+            .say(&format!(
+                "{request} HTTP/1.1\r\nhost: a\r\n{header}\r\ncontent-length: {length}\r\n\r\n{body}"
+            ))
+            .hear();
+        assert!(heard.starts_with(&format!("HTTP/1.1 {status}")), "{header}: {heard}");
+        assert!(heard.contains(&format!("content-type: {kind}\r\n")), "{header}: {heard}");
+        assert!(heard.contains(said), "{header}: {heard}");
+    }
+}
+
+#[test]
+fn panic_is_told_to_grpc_in_trailers() {
+    let server = buggy();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let address = server.addresses()[0].ip().unwrap();
+        let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        let (client, connection) = h2::client::handshake(stream).await.unwrap();
+        tokio::spawn(connection);
+        let request = Request::post("http://a/bookshelf.v1.Bookshelf/Ping")
+            .header("content-type", "application/grpc+proto")
+            .body(())
+            .unwrap();
+        let mut client = client.ready().await.unwrap();
+        let (answer, mut body) = client.send_request(request, false).unwrap();
+        body.send_data("\0\0\0\0\0".into(), true).unwrap();
+        let answer = answer.await.unwrap();
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["grpc-status"], "13");
+        assert_eq!(answer.headers()["content-type"], "application/grpc+proto");
+    });
 }

@@ -1,29 +1,20 @@
-//! What stands in the frames of gRPC and gRPC-Web: protobuf, as a rule, or JSON where the content
-//! type ends in `+json`.
+//! How messages stand in bodies and frames, as content types and subprotocols name it.
 
-use std::{
-    pin::Pin,
-    sync::Arc,
-    task::{Context, Poll, ready},
-};
-
-use bytes::Bytes;
-
-use super::{MethodPolicy, json};
-use crate::{
-    error::Error,
-    exchange::{MessageStream, Messages},
-    schema::Method,
-    transcode::{Plan, Plans},
-};
-
-/// How messages are written, as the content type names it.
+/// How a message is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Codec {
-    /// `+proto`, or nothing.
+    /// Protobuf's wire format.
     Proto,
-    /// `+json`: the JSON mapping of protobuf.
+    /// Protobuf's JSON mapping.
     Json,
+}
+
+impl Codec {
+    /// The codec of this name, `proto` or `json` in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        if is("json") { Some(Self::Json) } else { is("proto").then_some(Self::Proto) }
+    }
 }
 
 /// A content type of the kind `application/grpc+proto; charset=utf-8`, taken apart.
@@ -43,78 +34,20 @@ impl<'a> ContentType<'a> {
         Self { base, suffix }
     }
 
-    /// The codec; `None` for one that nobody here speaks.
+    /// The codec, protobuf where none is named; `None` for one that nobody here speaks.
     pub fn codec(self) -> Option<Codec> {
-        match self.suffix {
-            "" => Some(Codec::Proto),
-            suffix if suffix.eq_ignore_ascii_case("proto") => Some(Codec::Proto),
-            suffix if suffix.eq_ignore_ascii_case("json") => Some(Codec::Json),
-            _ => None,
-        }
+        if self.suffix.is_empty() { Some(Codec::Proto) } else { Codec::from_name(self.suffix) }
     }
 }
 
-/// The JSON form of one method's messages.
-pub struct Json {
-    input: Plan,
-    output: Plan,
-    policies: Arc<[Arc<MethodPolicy>]>,
-    index: usize,
-}
-
-impl Json {
-    /// The JSON form of a method's messages; `None` if the plans don't know them, which they do
-    /// for every method of their schema.
-    pub fn of(method: &Method, plans: &Plans, policies: &Arc<[Arc<MethodPolicy>]>) -> Option<Self> {
-        Some(Self {
-            input: plans.message(&method.input)?,
-            output: plans.message(&method.output)?,
-            policies: policies.clone(),
-            index: method.index,
-        })
-    }
-
-    /// Reads the caller's messages, which are JSON.
-    pub fn read(self: &Arc<Self>, messages: Messages) -> Messages {
-        Messages::stream(Read { json: self.clone(), messages })
-    }
-
-    /// Appends a reply's message.
-    ///
-    /// # Errors
-    /// The backend's message does not fit its schema.
-    pub fn append(&self, message: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let policy = &self.policies[self.index];
-        json::write(&self.output, &policy.json, policy.limits.response_message, message, out)
-    }
-
-    fn to_wire(&self, text: &[u8]) -> Result<Bytes, Error> {
-        let policy = &self.policies[self.index];
-        json::read(&self.input, &policy.json, policy.limits.request_message, text)
-    }
-}
-
-/// Messages of which each is JSON, on their way to wire bytes.
-struct Read {
-    json: Arc<Json>,
-    messages: Messages,
-}
-
-impl MessageStream for Read {
-    fn poll_message(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        let read = match ready!(self.messages.poll_message(cx)) {
-            Some(Ok(text)) => self.json.to_wire(&text),
-            Some(Err(error)) => Err(error),
-            None => return Poll::Ready(None),
-        };
-        if read.is_err() {
-            self.messages = Messages::none();
-        }
-        Poll::Ready(Some(read))
-    }
+/// Whether a content type's parameter names a charset in which no JSON is written (RFC 8259 §8.1).
+pub fn is_other_charset(parameter: &str) -> bool {
+    parameter.split_once('=').is_some_and(|(name, value)| {
+        let value = value.trim_matches('"');
+        let known = ["utf-8", "utf8", "us-ascii"];
+        name.eq_ignore_ascii_case("charset")
+            && !known.iter().any(|one| value.eq_ignore_ascii_case(one))
+    })
 }
 
 #[cfg(test)]

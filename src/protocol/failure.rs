@@ -13,7 +13,7 @@ use prost::Message;
 
 use crate::{
     error::Error,
-    protocol::{Refusal, ResponseBody, metadata},
+    protocol::{Refusal, ResponseBody, Tongue, metadata},
     transcode::{Plans, Settings, status_to_json},
 };
 
@@ -23,23 +23,33 @@ pub fn respond(error: &Error, plans: &Plans, problem: bool) -> Response<Response
     write(error, status, problem)
 }
 
-/// An error's response where no schema is at hand: details that need one stay in base64.
+/// An error's response in JSON where no schema is at hand: it tells no details.
 pub fn plain(error: &Error) -> Response<ResponseBody> {
+    TONGUE.tell(error)
+}
+
+/// JSON without a schema.
+pub const TONGUE: Tongue = Tongue { content_type: JSON, write: undetailed };
+
+/// A problem without a schema.
+pub const PROBLEM_TONGUE: Tongue = Tongue { content_type: PROBLEM, write: undetailed };
+
+const JSON: &str = "application/json";
+const PROBLEM: &str = "application/problem+json";
+
+fn undetailed(error: &Error, content_type: &'static str) -> Response<ResponseBody> {
     let status = format!(
         r#"{{"code":{},"message":{},"details":[]}}"#,
         error.code().number(),
         serde_json::Value::from(error.message())
     );
-    write(error, status.into_bytes(), false)
+    write(error, status.into_bytes(), content_type == PROBLEM)
 }
 
 fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody> {
     let http = error.http_status();
-    let (content_type, body) = if problem {
-        ("application/problem+json", problem_json(http, error, &status))
-    } else {
-        ("application/json", status)
-    };
+    let (content_type, body) =
+        if problem { (PROBLEM, problem_json(http, error, &status)) } else { (JSON, status) };
     let mut response = Response::new(ResponseBody::whole(body));
     *response.status_mut() = http;
     response.extensions_mut().insert(Refusal::by(error));

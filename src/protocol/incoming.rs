@@ -8,19 +8,20 @@
 //! is wrong is told by the messages, not before: the method's stages come first.
 
 use std::{
+    borrow::Cow,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
-use http_body::Body as _;
 
-use super::Upload;
+use super::{Upload, packing::Names, shape::Shape};
 use crate::{
     coding::Coding,
     error::{Code, Error, Origin},
     exchange::{Bound, MessageStream, Messages, Metadata, Packed},
-    frame::{self, COMPRESSED, FrameReader},
+    frame::{self, COMPRESSED, END_STREAM, FrameReader, TRAILERS},
 };
 
 /// A body as pieces of frames.
@@ -31,27 +32,23 @@ pub trait Pieces: Send + Unpin + 'static {
 
 impl Pieces for Upload {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        loop {
-            return Poll::Ready(match ready!(Pin::new(&mut *self).poll_frame(cx)) {
-                None => None,
-                Some(Ok(frame)) => match frame.into_data() {
-                    Ok(data) => Some(Ok(data)),
-                    // Trailers of a request mean nothing to any of these protocols.
-                    Err(_) => continue,
-                },
-                Some(Err(error)) => Some(Err(broken_body(error))),
-            });
-        }
+        self.poll_data(cx)
     }
 }
 
 /// What a request says of its messages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone)]
 pub struct Terms {
     /// The largest message that is taken, in bytes.
     pub limit: usize,
     /// What messages may be packed with.
     pub coding: Option<Coding>,
+    /// Where that is told.
+    pub names: &'static Names,
+    /// The code of what is no frame: gRPC has INTERNAL for it, Connect INVALID_ARGUMENT.
+    pub broken: Code,
+    /// Where messages are JSON.
+    pub json: Option<Arc<Shape>>,
     /// Whether any number of messages may come, or exactly one.
     pub streaming: bool,
     /// Whether the body may be looked at before it is asked for. Over HTTP/2 what is here is here;
@@ -63,16 +60,18 @@ pub struct Terms {
 pub fn messages(pieces: impl Pieces, terms: Terms) -> Messages {
     let frames = FrameReader::new(terms.limit);
     let frames = if terms.coding.is_some() { frames.accept(COMPRESSED) } else { frames };
+    // What is JSON takes work, which comes after the stages.
+    let lazy = terms.streaming || !terms.eager || terms.json.is_some();
     let mut incoming = Incoming { pieces, frames, terms, held: None, ended: false };
-    if terms.streaming || !terms.eager {
+    if lazy {
         return Messages::stream(incoming);
     }
     // A single message has mostly come with the head, and is then at hand.
     match incoming.poll_next(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(Some(Ok(message))) => {
-            Messages::one_packed(message, terms.bound(), Metadata::new())
+            Messages::one_packed(message, incoming.terms.bound(), Metadata::new())
         }
-        Poll::Ready(Some(Err(error))) => Messages::stream(Failed(Some(error))),
+        Poll::Ready(Some(Err(error))) => Messages::failed(error),
         Poll::Ready(None) | Poll::Pending => Messages::stream(incoming),
     }
 }
@@ -81,18 +80,42 @@ impl Terms {
     fn bound(&self) -> Bound {
         Bound { limit: self.limit, origin: Origin::Downstream }
     }
+
+    fn no_frame(&self, fault: frame::Fault) -> Error {
+        let (flag, header) = match fault {
+            frame::Fault::TooLarge { length, limit } => {
+                return Error::too_large(format!(
+                    "the request's message of {length} bytes is above the limit of {limit} bytes"
+                ));
+            }
+            frame::Fault::Flag(flag) => (flag, &self.names.content),
+        };
+        match flag {
+            COMPRESSED => broken(
+                Code::Internal,
+                format!("a message is flagged as compressed, but `{header}` doesn't say with what"),
+            ),
+            END_STREAM | TRAILERS => self.broken(
+                "a request's messages end with its body; a frame that tells their end is for \
+                 answers alone",
+            ),
+            _ => self.broken(format!(
+                "the request's body is no sequence of messages: a frame begins with {flag:#04x}"
+            )),
+        }
+    }
+
+    fn cut_off(&self) -> Error {
+        self.broken("the request's body ends in the middle of a message")
+    }
+
+    fn broken(&self, message: impl Into<Cow<'static, str>>) -> Error {
+        broken(self.broken, message)
+    }
 }
 
-/// A message that can't be read.
-struct Failed(Option<Error>);
-
-impl MessageStream for Failed {
-    fn poll_message(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        Poll::Ready(self.0.take().map(Err))
-    }
+fn broken(code: Code, message: impl Into<Cow<'static, str>>) -> Error {
+    Error::new(code, "broken_frame", message).with_origin(Origin::Downstream)
 }
 
 /// A body that is being read.
@@ -124,13 +147,13 @@ impl<P: Pieces> Incoming<P> {
                     return Poll::Ready(Some(Ok(Packed { coding, bytes: frame.payload })));
                 }
                 Ok(None) => {}
-                Err(fault) => return Poll::Ready(Some(Err(no_frame(fault)))),
+                Err(fault) => return Poll::Ready(Some(Err(self.terms.no_frame(fault)))),
             }
             match ready!(self.pieces.poll_piece(cx)) {
                 Some(Ok(piece)) => self.frames.push(piece),
                 Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                 None if self.frames.is_between_frames() => return Poll::Ready(None),
-                None => return Poll::Ready(Some(Err(cut_off()))),
+                None => return Poll::Ready(Some(Err(self.terms.cut_off()))),
             }
         }
     }
@@ -167,20 +190,29 @@ impl<P: Pieces> MessageStream for Incoming<P> {
         let this = self.get_mut();
         let polled = ready!(this.poll_next(cx));
         let bound = this.terms.bound();
-        let unpacked = polled.map(|next| next.and_then(|message| message.unpack(bound)));
-        this.ended |= matches!(unpacked, Some(Err(_)));
-        Poll::Ready(unpacked)
+        let read = polled.map(|next| {
+            let message = next?.unpack(bound)?;
+            match &this.terms.json {
+                Some(shape) => shape.read_json(&message),
+                None => Ok(message),
+            }
+        });
+        this.ended |= matches!(read, Some(Err(_)));
+        Poll::Ready(read)
     }
 
     fn poll_packed(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Packed, Error>>> {
+        if self.terms.json.is_some() {
+            return self.poll_message(cx).map_ok(Packed::plain);
+        }
         self.get_mut().poll_next(cx)
     }
 
     fn coding(&self) -> Option<Coding> {
-        self.terms.coding
+        self.terms.coding.filter(|_| self.terms.json.is_none())
     }
 }
 
@@ -190,35 +222,6 @@ fn wrong_count(what: &str) -> Error {
     let message = format!("the method takes exactly one message, but {what}");
     Error::new(Code::Unimplemented, "request_message_count", message)
         .with_origin(Origin::Downstream)
-}
-
-fn no_frame(fault: frame::Fault) -> Error {
-    match fault {
-        frame::Fault::Flag(COMPRESSED) => broken(
-            "a message is flagged as compressed, but `grpc-encoding` doesn't say with what".into(),
-        ),
-        frame::Fault::Flag(flag) => broken(format!(
-            "the request's body is no sequence of messages: a frame begins with {flag:#04x}"
-        )),
-        frame::Fault::TooLarge { length, limit } => Error::too_large(format!(
-            "the request's message of {length} bytes is above the limit of {limit} bytes"
-        )),
-    }
-}
-
-fn cut_off() -> Error {
-    broken("the request's body ends in the middle of a message".into())
-}
-
-/// The error of what is no frame: INTERNAL, as gRPC has it for all that its framing can't carry.
-fn broken(message: String) -> Error {
-    Error::new(Code::Internal, "broken_frame", message).with_origin(Origin::Downstream)
-}
-
-fn broken_body(error: hyper::Error) -> Error {
-    Error::new(Code::Cancelled, "broken_body", "the request's body broke off before its end")
-        .with_origin(Origin::Downstream)
-        .with_source(error)
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! JSON as every door reads and writes it: the transcoder, with its errors made the call's.
 
 use bytes::Bytes;
-use http::StatusCode;
 
 use super::violation::about_field;
 use crate::{
@@ -16,7 +15,8 @@ const GROWTH: usize = 8;
 /// The wire bytes of a JSON message; of an empty one where there is nothing.
 ///
 /// # Errors
-/// INVALID_ARGUMENT that tells the place (413 where the message is above the limit, in bytes).
+/// INVALID_ARGUMENT that tells the place; RESOURCE_EXHAUSTED (413) where the message is above the
+/// limit, in bytes.
 pub fn read(plan: &Plan, settings: &Settings, limit: usize, json: &[u8]) -> Result<Bytes, Error> {
     if json.trim_ascii().is_empty() {
         return Ok(Bytes::new());
@@ -42,6 +42,12 @@ pub fn write(
         .map_err(|error| unfit(&error))
 }
 
+/// How much room to make for the JSON of a message of this length, in bytes: two to three times as
+/// much, as a rule.
+pub fn room(length: usize) -> usize {
+    length * 3 + 64
+}
+
 /// How many bytes of JSON a message of up to `limit` bytes may become.
 pub fn growth(limit: usize) -> usize {
     limit.saturating_mul(GROWTH)
@@ -49,9 +55,11 @@ pub fn growth(limit: usize) -> usize {
 
 /// The error of what is no JSON of its message, in these words.
 pub fn invalid(error: &JsonError, message: String) -> Error {
+    if error.too_large {
+        return Error::too_large(message);
+    }
     let field = error.path.trim_start_matches('$').trim_start_matches('.');
-    let failed = about_field("bad_json", message, field, &error.message);
-    if error.too_large { failed.with_http(StatusCode::PAYLOAD_TOO_LARGE) } else { failed }
+    about_field("bad_json", message, field, &error.message)
 }
 
 /// The error of a backend's message that can't be written as JSON.

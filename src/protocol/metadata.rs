@@ -5,6 +5,7 @@
 //! | hop-by-hop (RFC 9110 §7.6.1), `Connection`'s  | dropped                             |
 //! | host, content-*, expect, accept-encoding, te  | dropped: they tell of this hop      |
 //! | `grpc-*`, `connect-*`, `x-request-timeout`    | dropped: they control the call      |
+//! | `grpc-trace-bin`, `grpc-tags-bin`             | kept: they are tracing's            |
 //! | `sec-websocket-*`                             | dropped: they tell of this hop      |
 //! | `x-forwarded-*`, `forwarded`                  | set here; kept from trusted peers   |
 //! | `…-bin`                                       | kept if it is base64, else refused  |
@@ -78,7 +79,7 @@ fn is_reserved(name: &str) -> bool {
         }
         b'e' => name == "expect",
         b'f' => name == "forwarded",
-        b'g' => name.starts_with("grpc-"),
+        b'g' => is_grpcs_own(name),
         b'h' => matches!(name, "host" | "http2-settings"),
         b'k' => name == "keep-alive",
         b'p' => matches!(name, "proxy-connection" | "proxy-authenticate" | "proxy-authorization"),
@@ -91,6 +92,12 @@ fn is_reserved(name: &str) -> bool {
         ),
         _ => false,
     }
+}
+
+/// Whether gRPC keeps the name for itself. Two of its names are no control of a call but what tracing
+/// libraries hand on from end to end, though in gRPC's own part of the names.
+fn is_grpcs_own(name: &str) -> bool {
+    name.starts_with("grpc-") && !matches!(name, "grpc-trace-bin" | "grpc-tags-bin")
 }
 
 /// Whether a name has only the letters that gRPC knows in one: HTTP allows more, `!` for example,
@@ -196,7 +203,7 @@ pub fn to_response(metadata: Metadata, headers: &mut HeaderMap) {
 
 /// Whether response metadata concerns the hop between gateway and backend alone.
 pub fn is_upstream_only(name: &str) -> bool {
-    name.starts_with("grpc-")
+    is_grpcs_own(name)
         || matches!(
             name,
             "connection"
@@ -239,6 +246,7 @@ mod tests {
             .header("content-length", "3")
             .header("grpc-timeout", "1S")
             .header("grpc-encoding", "gzip")
+            .header("grpc-trace-bin", "AAAB")
             .header("host", "api.example");
         let request = request.header("connection", "x-second").header("x-second", "hop");
         let request = request.header("connect-timeout-ms", "5").header("x!y", "1");
@@ -246,6 +254,7 @@ mod tests {
         assert_eq!(seen.get("authorization").unwrap(), "Bearer t");
         assert_eq!(seen.get_all("x-tenant").iter().count(), 2);
         assert_eq!(seen.get("trace-bin").unwrap(), "AAEC");
+        assert_eq!(seen.get("grpc-trace-bin").unwrap(), "AAAB");
         for name in [
             "connection",
             "x-secret",
@@ -341,6 +350,7 @@ mod tests {
         metadata.append("x-a", "1".parse().unwrap());
         metadata.append("x-a", "2".parse().unwrap());
         metadata.append("grpc-status", "0".parse().unwrap());
+        metadata.append("grpc-tags-bin", "AA".parse().unwrap());
         metadata.append("content-type", "application/grpc".parse().unwrap());
         metadata.append("set-cookie", "c=1".parse().unwrap());
         let mut headers = HeaderMap::new();
@@ -349,6 +359,6 @@ mod tests {
         assert_eq!(headers.get_all("x-a").iter().count(), 2);
         assert_eq!(headers.get("content-type").unwrap(), "application/json");
         assert!(headers.contains_key("set-cookie"));
-        assert!(!headers.contains_key("grpc-status"));
+        assert!(headers.contains_key("grpc-tags-bin") && !headers.contains_key("grpc-status"));
     }
 }

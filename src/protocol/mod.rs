@@ -11,13 +11,13 @@
 //! door the call came in by. No protocol knows another.
 
 pub mod body;
+pub mod break_off;
 pub mod caller;
 pub mod codec;
 pub mod connect;
 pub mod cors;
 pub mod deadline;
 pub mod failure;
-pub mod gathered;
 pub mod grpc;
 pub mod grpc_web;
 pub mod incoming;
@@ -25,16 +25,21 @@ pub mod json;
 pub mod metadata;
 pub mod only;
 pub mod outgoing;
+pub mod packing;
 pub mod refusal;
 pub mod rest;
 pub mod rpc;
 pub mod rule;
 pub mod session;
+pub mod shape;
 pub mod status;
+pub mod streamed;
+pub mod unpacked;
 pub mod upload;
 pub mod vary;
 pub mod violation;
 pub mod websocket;
+pub mod whole;
 
 use std::sync::Arc;
 
@@ -43,13 +48,13 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 pub use self::{
-    body::ResponseBody, caller::Caller, refusal::Refusal, session::Session, upload::Upload,
+    body::ResponseBody, caller::Caller, refusal::Refusal, session::Session, shape::Methods,
+    upload::Upload,
 };
 use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},
     problem::Problem,
-    schema::Schema,
     transcode,
 };
 
@@ -60,6 +65,11 @@ pub trait Door: Send + Sync {
 
     /// Whether a request speaks the protocol.
     fn knows(&self, request: &Request<Incoming>) -> bool;
+
+    /// How callers are told of an error before the door has made a call of their request.
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
 
     /// Finds the method that the request calls and translates it; a request that calls none is
     /// answered at once.
@@ -88,9 +98,29 @@ pub struct Call {
 
 /// Writes the outcome of a call in the protocol's tongue.
 pub trait Answer: Send {
+    /// How the caller is told of an error when the answer is gone.
+    fn tongue(&self) -> Tongue;
+
     /// The response, at once where all of it is at hand; one that tells of an error has a
     /// [`Refusal`] among its extensions.
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written;
+}
+
+/// How a caller is told of an error in its own protocol where nothing of its call is left: the
+/// gateway has failed on it. It is two pointers, so that every call may have it ready.
+#[derive(Clone, Copy, Debug)]
+pub struct Tongue {
+    /// The content type of the answer.
+    pub content_type: &'static str,
+    /// Writes the answer.
+    pub write: fn(&Error, &'static str) -> Response<ResponseBody>,
+}
+
+impl Tongue {
+    /// The answer that tells of an error.
+    pub fn tell(self, error: &Error) -> Response<ResponseBody> {
+        (self.write)(error, self.content_type)
+    }
 }
 
 /// A response, now or once its status is known.
@@ -132,12 +162,8 @@ pub struct Entry {
 
 /// What doors are compiled from; they share it.
 pub struct Material<'a> {
-    /// The services.
-    pub schema: &'a Arc<Schema>,
-    /// How messages are transcoded.
-    pub plans: &'a Arc<transcode::Plans>,
-    /// What holds for each method, by `Method::index`.
-    pub policies: &'a Arc<[Arc<MethodPolicy>]>,
+    /// The methods, and what holds for each.
+    pub methods: &'a Arc<Methods>,
     /// The paths of methods.
     pub rules: &'a Arc<rule::Rules>,
 }

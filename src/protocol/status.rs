@@ -13,7 +13,10 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use prost::Message;
 
-use super::{Refusal, ResponseBody, metadata};
+use super::{
+    Refusal, ResponseBody, metadata,
+    streamed::{self, Form},
+};
 use crate::{error::Error, exchange::Metadata};
 
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
@@ -24,8 +27,13 @@ const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bi
 const NUMBERS: [&str; 17] =
     ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15", "16"];
 
+/// The trailers of a call that ended so.
+pub fn of(end: Result<Metadata, &Error>) -> HeaderMap {
+    end.map_or_else(of_error, of_success)
+}
+
 /// The trailers of a call that went well, made of the backend's.
-pub fn of_success(metadata: Metadata) -> HeaderMap {
+fn of_success(metadata: Metadata) -> HeaderMap {
     let mut trailers = HeaderMap::new();
     metadata::to_response(metadata, &mut trailers);
     trailers.insert(GRPC_STATUS, HeaderValue::from_static(NUMBERS[0]));
@@ -33,7 +41,7 @@ pub fn of_success(metadata: Metadata) -> HeaderMap {
 }
 
 /// The trailers of a call that failed.
-pub fn of_error(error: &Error) -> HeaderMap {
+fn of_error(error: &Error) -> HeaderMap {
     of_error_with(error, error.metadata().clone())
 }
 
@@ -52,32 +60,32 @@ fn of_error_with(error: &Error, metadata: Metadata) -> HeaderMap {
 }
 
 /// The answer of a call that failed before its first message. A head that the backend had sent
-/// before it failed stays one, and `body` makes the trailers what comes behind it; else all is in
+/// before it failed stays one, and the trailers come behind it as their form has it; else all is in
 /// the head.
 pub fn failed(
     error: &Error,
-    content_type: HeaderValue,
-    body: impl FnOnce(HeaderMap) -> ResponseBody,
+    content_type: &'static str,
+    form: impl Form,
 ) -> Response<ResponseBody> {
     if error.head().is_empty() {
         return trailers_only(error, content_type);
     }
-    let mut response = Response::new(body(of_error(error)));
+    let mut response = Response::new(streamed::failed(form, error));
     response.extensions_mut().insert(Refusal::by(error));
     metadata::to_response(error.head().clone(), response.headers_mut());
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
 /// The answer of a call that was refused: a head and nothing else.
-pub fn trailers_only(error: &Error, content_type: HeaderValue) -> Response<ResponseBody> {
+pub fn trailers_only(error: &Error, content_type: &'static str) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::Empty);
     response.extensions_mut().insert(Refusal::by(error));
     *response.headers_mut() = of_error_with(error, error.all_metadata());
     for (name, value) in error.headers() {
         response.headers_mut().append(name, value.clone());
     }
-    response.headers_mut().insert(CONTENT_TYPE, content_type);
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -137,7 +145,11 @@ fn status(error: &Error) -> Status {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::{Code, Detail};
+    use crate::{
+        error::{Code, Detail},
+        exchange::Packed,
+        protocol::streamed::End,
+    };
 
     fn decoded(trailers: &HeaderMap) -> Bytes {
         let details = trailers[GRPC_DETAILS].as_bytes();
@@ -188,18 +200,34 @@ mod tests {
         assert!(!of_error(&Error::invalid("word", "wrong")).contains_key(GRPC_DETAILS));
     }
 
+    /// Trailers behind the body, as gRPC has them.
+    struct Trailed;
+
+    impl Form for Trailed {
+        fn room(&self, _: usize) -> usize {
+            0
+        }
+
+        fn append(&mut self, _: Packed, _: &mut Vec<u8>) -> Result<Option<Bytes>, Error> {
+            Ok(None)
+        }
+
+        fn end(&mut self, end: Result<Metadata, &Error>, _: &mut Vec<u8>) -> End {
+            End::Trailers(Box::new(of(end)))
+        }
+    }
+
     #[test]
     fn head_that_was_sent_before_the_failure_stays_the_head() {
         let map = |name: &'static str| {
             HeaderMap::from_iter([(HeaderName::from_static(name), HeaderValue::from_static("1"))])
         };
         let error = Error::not_found("word", "gone").with_metadata(map("x-trailer"));
-        let grpc = HeaderValue::from_static("application/grpc");
-        let body = |trailers| ResponseBody::Trailed(Bytes::new(), Box::new(trailers));
-        let response = failed(&error, grpc.clone(), body);
+        let grpc = "application/grpc";
+        let response = failed(&error, grpc, Trailed);
         assert!(matches!(response.body(), ResponseBody::Empty));
         assert!(response.headers().contains_key("x-trailer"));
-        let response = failed(&error.with_head(map("x-head")), grpc, body);
+        let response = failed(&error.with_head(map("x-head")), grpc, Trailed);
         assert!(response.headers().contains_key("x-head"));
         assert!(!response.headers().contains_key(GRPC_STATUS));
         assert!(response.extensions().get::<Refusal>().is_some());
@@ -217,7 +245,7 @@ mod tests {
         let error = Error::new(Code::Unauthenticated, "no_token", "who are you?")
             .with_metadata(metadata)
             .with_header(http::header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        let response = trailers_only(&error, HeaderValue::from_static("application/grpc"));
+        let response = trailers_only(&error, "application/grpc");
         assert_eq!(response.status(), 200);
         let headers = response.headers();
         assert_eq!(headers[GRPC_STATUS], "16");

@@ -17,7 +17,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::error::Error;
+use crate::error::{Code, Error, Origin};
 
 /// How long the caller may go on sending what nobody wants.
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -41,7 +41,8 @@ impl Upload {
     /// The next piece of the body; trailers are passed over.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT: the body breaks off.
+    /// The body breaks off: CANCELLED where the caller has reset its stream, and INVALID_ARGUMENT
+    /// over HTTP/1.1, where it may still listen.
     pub fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
         loop {
             return Poll::Ready(match ready!(Pin::new(&mut *self).poll_frame(cx)) {
@@ -57,7 +58,11 @@ impl Upload {
 }
 
 fn broken(error: hyper::Error) -> Error {
-    Error::invalid("broken_body", "the request's body broke off before its end").with_source(error)
+    let is_reset = std::error::Error::source(&error).is_some_and(|source| source.is::<h2::Error>());
+    let code = if is_reset { Code::Cancelled } else { Code::InvalidArgument };
+    Error::new(code, "broken_body", "the request's body broke off before its end")
+        .with_origin(Origin::Downstream)
+        .with_source(error)
 }
 
 impl Body for Upload {

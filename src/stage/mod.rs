@@ -24,6 +24,7 @@ use crate::{
     error::Error,
     exchange::{Exchange, Reply, Upstream},
     lasting::Lasting,
+    meter::{Counter, Meter, Series},
     schema::Method,
 };
 
@@ -107,6 +108,15 @@ pub struct Blueprint<'a> {
     pub folder: &'a Path,
     /// Where state is kept that outlives the snapshot.
     pub lasting: &'a Lasting,
+}
+
+impl Blueprint<'_> {
+    /// A counter of the method's own. The series' labels are service and method.
+    fn counter(&self, series: &'static Series) -> Arc<Counter> {
+        // The configuration has made it by now, and knows the protocols.
+        let meter = Meter::of(self.lasting, []);
+        meter.counter(series, &[&self.method.service, &self.method.name])
+    }
 }
 
 /// What is wrong with a stage's settings: the path inside them (empty for the whole), and a

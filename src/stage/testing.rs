@@ -32,7 +32,6 @@ pub(crate) fn method(server_streaming: bool) -> Method {
     Method {
         index: 0,
         service: "test.Service".into(),
-        name: "Call".into(),
         full_name: "test.Service.Call".into(),
         path: PathAndQuery::from_static("/test.Service/Call"),
         input: empty.clone(),
@@ -40,7 +39,7 @@ pub(crate) fn method(server_streaming: bool) -> Method {
         client_streaming: false,
         server_streaming,
         idempotency: Idempotency::Unknown,
-        rules: Vec::new(),
+        rules: Box::default(),
     }
 }
 

@@ -4,22 +4,27 @@ use std::{future::poll_fn, sync::Arc, task::Poll};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, uri::PathAndQuery};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::Instant;
 
 use super::{
-    balance::{Balance, Kind},
+    balance::{Dice, KeyReader},
+    breaker::{Breaker, Kind},
     call::{self, Body},
-    connection::{Load, Opening},
-    endpoint::{Lane, Slot, Target},
-    fault::{Failure, Fault},
+    connection::Opening,
+    discovery::{Discovery, Located, Watch},
+    fault::Failure,
+    guard::Guard,
+    mold::Mold,
+    pool::{Endpoint, EndpointSet, Member, Pool},
     reply::{Terms, receive},
-    settings::{Address, Settings},
-    tls::{self, Identity},
+    search::{Refused, Search},
+    settings::Settings,
 };
 use crate::{
     coding::{Coding, Codings},
     error::{Code, Error, Origin},
-    exchange::{Bound, Exchange, Messages, Packed, Reply, Upstream},
+    exchange::{Attempt, Bound, Exchange, Messages, Packed, Reply, Upstream},
+    lasting::Lasting,
     problem::Problem,
 };
 
@@ -29,10 +34,11 @@ const RETRIES: usize = 2;
 /// How many connections a call may find closed before it was sent, until it is given up.
 const STALE: usize = 8;
 
-/// Backends that answer alike, called in turn.
+/// Backends that answer alike.
 ///
-/// Each worker has connections of its own, made on demand. Dropping the cluster closes them when
-/// the calls in flight have ended.
+/// Each worker has connections of its own, made on demand. Endpoints come and go; where the last
+/// cluster with an endpoint is dropped, its connections are closed when the calls in flight have
+/// ended.
 ///
 /// Messages that came packed leave packed where the backend is known to take that coding, and plain
 /// elsewhere: a connection learns it from the first reply that tells. So the first packed call on
@@ -43,37 +49,62 @@ const STALE: usize = 8;
 /// reply cancels the call.
 pub struct Cluster {
     name: Arc<str>,
-    balance: Balance,
-    endpoints: Box<[Endpoint]>,
-}
-
-/// One endpoint: a lane for each worker.
-struct Endpoint {
-    lanes: Box<[Arc<Lane>]>,
+    pub(super) pool: Pool,
+    pub(super) dice: Dice,
+    /// What calls have in common that go to one endpoint.
+    key: Option<KeyReader>,
+    pub(super) breaker: Arc<Breaker>,
+    /// Who looks after the endpoints, once it is asked for.
+    guard: Guard,
+    /// Makes endpoints of what is found, and keeps them for the next cluster of this name.
+    pub(super) mold: Mold,
+    /// Who finds them, if they don't stand in the settings.
+    pub(super) watch: Option<Arc<Watch>>,
 }
 
 impl Cluster {
-    /// Makes a cluster for this many worker threads (at least one). Nothing is connected yet.
+    /// Makes a cluster for this many worker threads (at least one). Endpoints that `lasting` still
+    /// has from a cluster of this name are the same again, with their connections and their
+    /// standing; to others nothing is connected yet.
     ///
     /// # Errors
     ///
     /// All problems of the settings, their paths relative to the settings (`endpoints[0]`).
-    pub fn new(name: &str, settings: &Settings, workers: usize) -> Result<Arc<Self>, Vec<Problem>> {
-        let mut problems = Vec::new();
-        let workers = workers.max(1);
-        let addresses = settings.addresses(&mut problems);
-        let targets = targets(settings, addresses, &mut problems);
-        if problems.iter().any(Problem::is_error) {
-            return Err(problems);
-        }
-        let endpoint = |target: Arc<Target>| Endpoint {
-            lanes: (0..workers).map(|_| Lane::new(target.clone())).collect(),
-        };
-        Ok(Arc::new(Self {
-            name: name.into(),
-            balance: Balance::new(Kind::RoundRobin, workers),
-            endpoints: targets.into_iter().map(endpoint).collect(),
-        }))
+    pub fn new(
+        name: &str,
+        settings: &Settings,
+        workers: usize,
+        lasting: &Lasting,
+    ) -> Result<Arc<Self>, Vec<Problem>> {
+        let kept = lasting.keep(&format!("cluster {name}"), Lasting::new);
+        let (mold, members) = members(settings, workers, kept)?;
+        let spread = settings.balance.0.clone();
+        let key = spread.key.as_ref().and_then(KeyReader::new);
+        let pool = Pool::new(spread, workers, mold.changes().clone());
+        pool.replace(EndpointSet::new(members));
+        let (dice, watch) = (Dice::new(workers), mold.watch());
+        let breaker = mold.breaker().clone();
+        breaker.limit(&settings.breaker);
+        let guard = Guard::new(settings);
+        let name = name.into();
+        let cluster = Arc::new(Self { name, pool, dice, key, breaker, guard, mold, watch });
+        cluster.follow();
+        Ok(cluster)
+    }
+
+    /// Tells what is wrong with the settings, and makes nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::new`].
+    pub fn check(settings: &Settings) -> Result<(), Vec<Problem>> {
+        members(settings, 1, Arc::new(Lasting::new())).map(drop)
+    }
+
+    /// Begins to look after the endpoints, as far as the settings ask for it, on the runtime of
+    /// whoever calls: once for each cluster that serves, and until it is dropped.
+    pub fn look_after(self: &Arc<Self>) {
+        self.guard.start(self);
     }
 
     /// The name that the configuration gave it.
@@ -81,13 +112,28 @@ impl Cluster {
         &self.name
     }
 
-    /// How many connections stand in one lane.
-    #[cfg(test)]
-    pub(super) fn connections(&self, endpoint: usize, worker: usize) -> usize {
-        self.lane(endpoint, worker).connections()
+    /// Who there is now: to show it, and to note what was found out about them. An endpoint that
+    /// has gone meanwhile takes no harm.
+    pub fn endpoints(&self) -> Arc<EndpointSet> {
+        self.pool.set()
     }
 
-    async fn run(&self, exchange: Exchange) -> Result<Reply, Error> {
+    /// Calls one endpoint and no other, whatever is known of it. How the call ends is not held for
+    /// or against it: that is the way of health checks.
+    ///
+    /// # Errors
+    ///
+    /// As every call; the connection can't be made, or the backend says so.
+    pub async fn call_at(
+        &self,
+        endpoint: &Arc<Endpoint>,
+        exchange: Exchange,
+    ) -> Result<Reply, Error> {
+        self.run(exchange, Some(endpoint.clone())).await
+    }
+
+    async fn run(&self, exchange: Exchange, only: Option<Arc<Endpoint>>) -> Result<Reply, Error> {
+        let key = self.key.as_ref().and_then(|key| key.read(&exchange));
         let Exchange { method, metadata, mut messages, deadline, limits, codings, worker, .. } =
             exchange;
         let mut coding = messages.coding();
@@ -109,7 +155,14 @@ impl Cluster {
         let mut headers = call::head(metadata);
         call::ask_for(&mut headers, codings);
         let path = &method.path;
-        let search = Search { deadline, worker, tried: 0, avoid: None };
+        let attempt = exchange.extensions.get::<Attempt>().cloned();
+        // Further attempts of a call are counted until their replies begin.
+        let _retry = match attempt.as_ref().is_some_and(|attempt| attempt.number() > 0) {
+            true => Some(self.breaker.admit(Kind::Retries)?),
+            false => None,
+        };
+        let now = terms.started;
+        let search = Search { deadline, worker, key, now, tried: 0, avoid: None, attempt, only };
         let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
         let mut way = Way { path, headers, body, coding, bound, trusts: true, search };
         loop {
@@ -128,28 +181,36 @@ impl Cluster {
     /// One attempt: a connection, a stream on it, the call.
     async fn attempt(&self, way: &mut Way<'_>, terms: &Terms) -> Result<Reply, Failure> {
         for _ in 0..STALE {
-            let slot = self.acquire(&way.search).await?;
-            let mut headers = way.headers();
-            call::set_timeout(&mut headers, way.search.deadline)?;
+            let mut slot = self.acquire(&way.search).await?;
+            if way.search.only.is_none() {
+                slot.hold(self.breaker.admit(Kind::Requests)?);
+            }
+            call::set_timeout(&mut way.headers, way.search.deadline)?;
             let was_packed = way.coding.is_some();
             let coding = way.settle_coding(slot.connection().takes())?;
             if was_packed {
-                call::set_coding(&mut headers, coding);
+                call::set_coding(&mut way.headers, coding);
             }
-            let request = call::request(slot.target(), way.path, headers)?;
-            let (response, stream) = match slot.connection().open(request) {
-                Opening::Opened(response, stream) => (response, stream),
-                Opening::Invalid(error) => return Err(call::invalid(error).into()),
-                Opening::Gone(request) => {
-                    way.headers = request.into_parts().0.headers;
+            let body = call::at_hand(&way.body)?;
+            let opening = slot.connection().open(slot.target(), way.path, &way.headers, body);
+            let reply = match opening {
+                Opening::Opened(reply) => reply,
+                Opening::Invalid(why) => return Err(call::invalid(why).into()),
+                Opening::Gone => {
                     slot.retire();
                     continue;
                 }
             };
-            way.search.avoid = Some(slot.connection().load.clone());
-            let pump = call::send(way.body(), stream, coding.is_some())?;
+            way.search.avoid = Some(Refused::of(&slot));
+            if let Some(attempt) = &way.search.attempt {
+                attempt.note(&slot.target().name);
+            }
+            if way.search.only.is_none() {
+                slot.begin(way.search.deadline);
+            }
+            let pump = call::follow(&mut way.body, &reply, coding.is_some());
             let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
-            let result = receive(response, pump, slot, terms.clone()).await;
+            let result = receive(reply, pump, slot, terms.clone()).await;
             if let Some((journal, target)) = journal
                 && !matches!(result, Err(Failure::Unprocessed(_)))
             {
@@ -161,44 +222,6 @@ impl Cluster {
             "upstream_lost",
             "the backend closes its connections as soon as they are made",
         )))
-    }
-
-    /// A place on a connection of the endpoint whose turn it is.
-    async fn acquire(&self, search: &Search) -> Result<Slot, Error> {
-        let first = self.balance.first(search.worker, self.endpoints.len()) + search.tried;
-        match self.lane(first, search.worker).try_acquire(search.avoid.as_ref()) {
-            Some(slot) => Ok(slot),
-            None => Box::pin(self.wait(first, search)).await,
-        }
-    }
-
-    /// The same where no place is free: dials, waits, and looks at the other endpoints.
-    async fn wait(&self, first: usize, search: &Search) -> Result<Slot, Error> {
-        let count = self.endpoints.len();
-        let lanes = || (first..first + count).map(|place| self.lane(place, search.worker));
-        // Endpoints that were down when last seen are looked at last.
-        let (sound, suspect): (Vec<_>, Vec<_>) = lanes().partition(|lane| !lane.is_suspect());
-        let mut failed = None;
-        for lane in sound.into_iter().chain(suspect) {
-            let place = lane.acquire(search.avoid.as_ref());
-            let place = match search.deadline {
-                None => place.await,
-                Some(deadline) => timeout_at(deadline, place).await.map_err(|_| {
-                    let waited = format!("{}: waited for a connection", lane.target.name);
-                    Error::deadline_exceeded().with_source(waited)
-                })?,
-            };
-            match place {
-                Ok(slot) => return Ok(slot),
-                Err(fault) => failed = Some(fault.to_error(&lane.target.name)),
-            }
-        }
-        Err(failed.unwrap_or_else(|| Fault::abandoned().to_error(&self.name)))
-    }
-
-    fn lane(&self, place: usize, worker: usize) -> &Arc<Lane> {
-        let lanes = &self.endpoints[place % self.endpoints.len()].lanes;
-        &lanes[worker % lanes.len()]
     }
 }
 
@@ -214,16 +237,6 @@ struct Way<'a> {
     /// Whether what a connection has told of its backend is believed.
     trusts: bool,
     search: Search,
-}
-
-/// What kind of place an attempt looks for.
-struct Search {
-    deadline: Option<Instant>,
-    worker: usize,
-    /// How many attempts were made before.
-    tried: usize,
-    /// The connection of the attempt before.
-    avoid: Option<Arc<Load>>,
 }
 
 impl Way<'_> {
@@ -251,24 +264,11 @@ impl Way<'_> {
         }
         Ok(None)
     }
-
-    /// The headers to send: a copy, unless no attempt can follow.
-    fn headers(&mut self) -> HeaderMap {
-        if self.may_retry() { self.headers.clone() } else { std::mem::take(&mut self.headers) }
-    }
-
-    /// The body to send.
-    fn body(&mut self) -> Body {
-        match &mut self.body {
-            Body::One(message) => Body::One(message.clone()),
-            Body::Many(messages) => Body::Many(std::mem::replace(messages, Messages::none())),
-        }
-    }
 }
 
 impl Upstream for Cluster {
     fn call(&self, exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
-        Box::pin(self.run(exchange))
+        Box::pin(self.run(exchange, None))
     }
 }
 
@@ -291,32 +291,26 @@ async fn only_message(messages: &mut Messages) -> Result<Packed, Error> {
     }
 }
 
-fn targets(
+/// The endpoints that the settings name.
+pub(super) fn members(
     settings: &Settings,
-    addresses: Vec<Address>,
-    problems: &mut Vec<Problem>,
-) -> Vec<Arc<Target>> {
-    let own = settings.tls.clone().unwrap_or_default();
-    let config = match addresses.iter().any(Address::is_tls) || settings.tls.is_some() {
-        true => tls::client_config(&own, problems),
-        false => None,
-    };
-    let mut targets = Vec::with_capacity(addresses.len());
-    for address in addresses {
-        let identity = if address.is_tls() {
-            let server_name = tls::server_name(&own, &address, problems);
-            config.clone().zip(server_name)
-        } else {
-            None
-        };
-        targets.push(Arc::new(Target {
-            name: address.authority.as_str().into(),
-            address,
-            tls: identity.map(|(config, server_name)| Identity { config, server_name }),
-            connect_timeout: settings.connect_timeout,
-            keepalive: settings.keepalive.clone(),
-            connections: settings.connections,
-        }));
+    workers: usize,
+    kept: Arc<Lasting>,
+) -> Result<(Mold, Vec<Member>), Vec<Problem>> {
+    let mut problems = Vec::new();
+    let addresses = settings.addresses(&mut problems);
+    let is_tls = addresses.iter().any(|(address, _)| address.is_tls())
+        || settings.discovery.as_ref().is_some_and(Discovery::may_be_tls);
+    let mold = Mold::new(settings, is_tls, workers, kept, &mut problems);
+    let mut members = Vec::with_capacity(addresses.len());
+    for (address, weight) in addresses {
+        match mold.member(Located { address, weight, priority: 0 }) {
+            Ok(member) => members.push(member),
+            Err(found) => problems.extend(found),
+        }
     }
-    targets
+    match problems.iter().any(Problem::is_error) {
+        true => Err(problems),
+        false => Ok((mold, members)),
+    }
 }

@@ -14,14 +14,21 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 
 use super::{
+    breaker::{Breaker, Kind, Permit},
     connection::{self, Connection, Driver, Load},
     fault::Fault,
     settings::{Address, Keepalive},
+    standing::{Course, Standing},
     tls::Identity,
 };
+use crate::error::{Code, Error};
 
 /// The first pause after a failed dial, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -36,11 +43,15 @@ pub(super) struct Target {
     pub(super) keepalive: Option<Keepalive>,
     /// How many connections one lane may have.
     pub(super) connections: usize,
+    /// How old a connection may be, about, until it takes no more calls.
+    pub(super) max_age: Option<Duration>,
 }
 
 /// The connections of one worker to one endpoint.
 pub(super) struct Lane {
     pub(super) target: Arc<Target>,
+    standing: Arc<Standing>,
+    breaker: Arc<Breaker>,
     /// Whether anybody waits, to be read without the lock.
     waiting: AtomicBool,
     state: Mutex<State>,
@@ -66,7 +77,7 @@ type Handed = Result<Slot, Arc<Fault>>;
 /// What is to be done next for those who wait.
 enum Step {
     Serve(Waiter, Handed),
-    Dial,
+    Dial(Permit),
     Rest,
 }
 
@@ -81,12 +92,21 @@ pub(super) struct Slot {
     connection: Arc<Connection>,
     lane: Arc<Lane>,
     taken: bool,
+    /// The call that was sent on it, if it is one that counts.
+    course: Option<Course>,
+    /// Its count among the cluster's calls.
+    permit: Option<Permit>,
 }
 
 impl Lane {
     /// A lane without connections.
-    pub(super) fn new(target: Arc<Target>) -> Arc<Self> {
-        Arc::new(Self { target, waiting: AtomicBool::new(false), state: Mutex::default() })
+    pub(super) fn new(
+        target: Arc<Target>,
+        standing: Arc<Standing>,
+        breaker: Arc<Breaker>,
+    ) -> Arc<Self> {
+        let (waiting, state) = (AtomicBool::new(false), Mutex::default());
+        Arc::new(Self { target, standing, breaker, waiting, state })
     }
 
     /// A place that is free now. `avoid` is a connection that refused the call before.
@@ -106,13 +126,21 @@ impl Lane {
             state.connections.retain(|connection| connection.is_open());
             state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
             self.waiting.store(true, SeqCst);
-            avoid.is_some() && state.begin_dial(self.target.connections)
+            if avoid.is_some() { self.begin_dial(&mut state) } else { None }
         };
-        if dial {
-            self.dial();
+        if let Some(permit) = dial {
+            self.dial(permit);
         }
         self.settle();
         receiver.await.unwrap_or_else(|_| Err(Arc::new(Fault::abandoned())))
+    }
+
+    /// Dials, if that may be done, on behalf of the calls to come: there is no free place.
+    pub(super) fn prepare(self: &Arc<Self>) {
+        let dial = self.begin_dial(&mut self.lock());
+        if let Some(permit) = dial {
+            self.dial(permit);
+        }
     }
 
     /// Whether the last dial failed and no connection is there. Then another is dialled, as soon
@@ -120,16 +148,15 @@ impl Lane {
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let suspect = state.connections.is_empty() && state.pause.is_some();
-        let dial = suspect && state.begin_dial(self.target.connections);
+        let dial = if suspect { self.begin_dial(&mut state) } else { None };
         drop(state);
-        if dial {
-            self.dial();
+        if let Some(permit) = dial {
+            self.dial(permit);
         }
         suspect
     }
 
     /// How many connections stand in the lane.
-    #[cfg(test)]
     pub(super) fn connections(&self) -> usize {
         self.lock().connections.len()
     }
@@ -167,7 +194,7 @@ impl Lane {
                         slot.give_back_quietly();
                     }
                 }
-                Step::Dial => return self.dial(),
+                Step::Dial(permit) => return self.dial(permit),
                 Step::Rest => return,
             }
         }
@@ -193,16 +220,30 @@ impl Lane {
             }
             _ => state.waiters.push_front(first),
         }
-        if state.begin_dial(self.target.connections) { Step::Dial } else { Step::Rest }
+        self.begin_dial(&mut state).map_or(Step::Rest, Step::Dial)
     }
 
     /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
     /// down drops the task on the spot, and the task then tells the lane.
-    fn dial(self: &Arc<Self>) {
-        let dial = Dial { lane: self.clone(), ended: false };
+    fn dial(self: &Arc<Self>, permit: Permit) {
+        let dial = Dial { lane: self.clone(), permit: Some(permit), ended: false };
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(dial.run());
         }
+    }
+
+    /// Notes that a dial is under way, if one may be and none is. The first connection of a lane
+    /// may always be made: without it calls would wait for nothing.
+    fn begin_dial(&self, state: &mut State) -> Option<Permit> {
+        if !state.may_dial(self.target.connections) {
+            return None;
+        }
+        let permit = match state.connections.is_empty() {
+            true => self.breaker.admit_always(Kind::Connections),
+            false => self.breaker.try_admit(Kind::Connections)?,
+        };
+        state.dialing = true;
+        Some(permit)
     }
 
     fn dialed(self: &Arc<Self>, result: Result<Arc<Connection>, Fault>) {
@@ -221,6 +262,7 @@ impl Lane {
                         detail = fault.detail,
                         "upstream connection failed"
                     );
+                    self.standing.report_connect_failure();
                     let failures = state.pause.as_ref().map_or(0, |pause| pause.failures);
                     state.pause = Some(Pause {
                         failures: failures.saturating_add(1),
@@ -234,7 +276,8 @@ impl Lane {
     }
 
     fn slot(self: &Arc<Self>, connection: Arc<Connection>) -> Slot {
-        Slot { connection, lane: self.clone(), taken: true }
+        self.standing.enter();
+        Slot { connection, lane: self.clone(), taken: true, course: None, permit: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -255,13 +298,11 @@ impl State {
         Some(connection.clone())
     }
 
-    /// Notes that a dial is under way, if one may be and none is.
-    fn begin_dial(&mut self, most: usize) -> bool {
-        let begin = !self.dialing
+    /// Whether a dial may begin, as far as the lane knows.
+    fn may_dial(&self, most: usize) -> bool {
+        !self.dialing
             && self.connections.len() < most
-            && !self.pause.as_ref().is_some_and(Pause::lasts);
-        self.dialing |= begin;
-        begin
+            && !self.pause.as_ref().is_some_and(Pause::lasts)
     }
 }
 
@@ -274,6 +315,8 @@ impl Pause {
 /// A dial under way. However it ends, its lane hears of it.
 struct Dial {
     lane: Arc<Lane>,
+    /// The connection's count among the cluster's.
+    permit: Option<Permit>,
     ended: bool,
 }
 
@@ -282,7 +325,14 @@ impl Dial {
         let result = connection::connect(&self.lane.target).await;
         let result = result.map(|(sender, link)| {
             let connection = Arc::new(Connection::new(sender));
-            tokio::spawn(Driver::new(link, &connection, &self.lane).run());
+            if let Some(age) = self.lane.target.max_age {
+                tokio::spawn(retire_in(spread(age), &self.lane, &connection.load));
+            }
+            let (driver, permit) = (Driver::new(link, &connection, &self.lane), self.permit.take());
+            tokio::spawn(async move {
+                driver.run().await;
+                drop(permit);
+            });
             connection
         });
         self.ended = true;
@@ -309,6 +359,30 @@ impl Slot {
         &self.lane.target
     }
 
+    /// It counts among the cluster's calls as long as it is taken.
+    pub(super) fn hold(&mut self, permit: Permit) {
+        self.permit = Some(permit);
+    }
+
+    /// A call that counts is sent; how it ends is reported to the endpoint's standing.
+    pub(super) fn begin(&mut self, deadline: Option<Instant>) {
+        self.course = Some(Course::begin(deadline));
+    }
+
+    /// The backend has told how the call ended.
+    pub(super) fn told(&mut self, code: Code) {
+        if let Some(course) = &mut self.course {
+            course.told(code);
+        }
+    }
+
+    /// The call failed, unless the backend has told its end before.
+    pub(super) fn failed(&mut self, error: &Error) {
+        if let Some(course) = &mut self.course {
+            course.failed(error);
+        }
+    }
+
     /// Takes the connection out of its lane: it takes no more calls.
     pub(super) fn retire(self) {
         self.lane.remove(&self.connection.load);
@@ -317,6 +391,7 @@ impl Slot {
     /// Gives the place back without serving who waits, which the caller is about to do itself.
     fn give_back_quietly(mut self) {
         self.connection.load.active.fetch_sub(1, SeqCst);
+        self.lane.standing.leave();
         self.taken = false;
     }
 }
@@ -328,10 +403,34 @@ impl Drop for Slot {
         }
         // First the place, then the look at who waits; who waits does it the other way round.
         self.connection.load.active.fetch_sub(1, SeqCst);
+        self.lane.standing.leave();
+        if let Some(course) = &self.course {
+            self.lane.standing.report(course.outcome());
+        }
         if self.lane.has_waiters() {
             self.lane.settle();
         }
     }
+}
+
+/// Takes a connection out of its lane after a while; calls on it may end.
+fn retire_in(
+    age: Duration,
+    lane: &Arc<Lane>,
+    load: &Arc<Load>,
+) -> impl Future<Output = ()> + use<> {
+    let (lane, load) = (Arc::downgrade(lane), Arc::downgrade(load));
+    async move {
+        sleep(age).await;
+        if let (Some(lane), Some(load)) = (lane.upgrade(), load.upgrade()) {
+            lane.remove(&load);
+        }
+    }
+}
+
+/// A tenth more or less, so that connections that were made together don't end together.
+fn spread(age: Duration) -> Duration {
+    age / 2 + jitter(age / 2)
 }
 
 /// The pause after this many failures before: doubling, up to the longest.
@@ -341,7 +440,7 @@ fn pause_after(failures: u32) -> Duration {
 }
 
 /// Up to a fifth more or less, so that workers and gateways don't return in step.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
     pause.mul_f64(0.8 + 0.4 * random)

@@ -55,7 +55,7 @@ async fn stream_messages_are_packed_one_by_one() {
 #[tokio::test]
 async fn compression_that_nobody_knows_is_unimplemented() {
     let rig = Rig::start().await;
-    let known = "zstd, br, gzip, deflate";
+    let known = "zstd,br,gzip,deflate";
     for (name, value) in [("content-encoding", "foo"), ("content-encoding", "gzip, gzip")] {
         let response = rig.request("POST", &path("Ping"), &[PROTO, (name, value)], b"").await;
         let message = refusal(&response, 501, "unimplemented");

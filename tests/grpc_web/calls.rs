@@ -2,17 +2,10 @@
 
 use base64_simd::STANDARD;
 
-use crate::support::{
-    Response, Rig,
-    grpc::{frame, frames},
-};
+use super::{HI, PING, WATCH, told};
+use crate::support::{Response, Rig, grpc::frame};
 
-const PING: &str = "/bookshelf.v1.Bookshelf/Ping";
-const WATCH: &str = "/bookshelf.v1.Bookshelf/WatchBooks";
 const FAIL: &str = "/bookshelf.v1.Bookshelf/Fail";
-
-/// `PingRequest { text: "hi" }`
-const HI: &[u8] = b"\n\x02hi";
 
 async fn call(rig: &Rig, version: u8, path: &str, content_type: &str, body: &[u8]) -> Response {
     let headers = [("content-type", content_type), ("x-grpc-web", "1")];
@@ -22,20 +15,11 @@ async fn call(rig: &Rig, version: u8, path: &str, content_type: &str, body: &[u8
     }
 }
 
-/// The messages of a body that ends in trailers, and the trailers.
+/// The messages of a body that ends in trailers, none of them packed, and the trailers.
 fn read(response: &Response, text: bool) -> (Vec<Vec<u8>>, String) {
-    let body = match text {
-        // Every write is padded by itself.
-        true => {
-            response.body.chunks(4).flat_map(|four| STANDARD.decode_to_vec(four).unwrap()).collect()
-        }
-        false => response.body.clone(),
-    };
-    let mut found = frames(&body);
-    let (flag, trailers) = found.pop().unwrap();
-    assert_eq!(flag, 0x80);
+    let (found, trailers) = told(response, text);
     assert!(found.iter().all(|(flag, _)| *flag == 0));
-    (found.into_iter().map(|(_, message)| message).collect(), String::from_utf8(trailers).unwrap())
+    (found.into_iter().map(|(_, message)| message).collect(), trailers)
 }
 
 #[tokio::test]
@@ -97,6 +81,10 @@ async fn bad_input_is_told_and_the_connection_kept() {
     for (content_type, body, code) in [
         ("application/grpc-web", frame(1, HI), "13"),
         ("application/grpc-web", frame(0x80, b""), "13"),
+        ("application/grpc-web", [frame(0, HI), frame(0x80, b"x-a: 1\r\n")].concat(), "13"),
+        ("application/grpc-web", [frame(0, HI), vec![0]].concat(), "13"),
+        ("application/grpc-web", b"<html>".to_vec(), "13"),
+        ("application/grpc-web", b"\0\xff\xff\xff\xff".to_vec(), "8"),
         ("application/grpc-web", cut, "13"),
         ("application/grpc-web", Vec::new(), "12"),
         ("application/grpc-web", [frame(0, HI), frame(0, HI)].concat(), "12"),

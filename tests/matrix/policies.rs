@@ -64,9 +64,10 @@ async fn matrix_callers_are_judged_alike_by_every_door() {
         "auth: {{ any_of: [{{ api_key: {{ file: {file} }} }}] }}, \
          authorize: {{ scopes: [books.read] }}"
     );
-    let rig = Rig::with_policy(&policy).await;
-    let (mut cells, mut answered) = (0, 0_u64);
+    let mut cells = 0;
     for door in DOORS.iter().copied() {
+        let rig = Rig::with_policy(&policy).await;
+        let mut answered = 0_u64;
         for kind in KINDS {
             for (brings, code) in decisions(&reader, &nobody) {
                 let mut call = calls::call(kind, End::Ok).unwrap();
@@ -82,5 +83,5 @@ async fn matrix_callers_are_judged_alike_by_every_door() {
             }
         }
     }
-    assert_eq!((cells, answered), (8 * 4 * 6, 8 * 4));
+    assert_eq!(cells, 8 * 4 * 6);
 }

@@ -1,6 +1,6 @@
 //! Backends that misbehave, each in one way, and one that shows what it was asked.
 
-use std::net::SocketAddr;
+use std::{net::SocketAddr, sync::Arc};
 
 use bytes::Bytes;
 use h2::{RecvStream, server};
@@ -8,7 +8,7 @@ use http::{HeaderMap, Request, Response};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpSocket, TcpStream},
-    sync::mpsc,
+    sync::{Notify, mpsc},
 };
 
 /// An empty message in its frame: five bytes before none.
@@ -130,4 +130,54 @@ pub(crate) async fn answer(
     let Ok(mut stream) = reply.send_response(head, false) else { return };
     let _ = stream.send_data(Bytes::from_static(body), false);
     let _ = stream.send_trailers(trailers(ends));
+}
+
+/// A backend that answers with the frames that it was sent, in the coding that they came with, and
+/// tells that it takes gzip. With `refuses` it refuses them nevertheless.
+pub(crate) async fn echo(refuses: bool) -> SocketAddr {
+    http2(move |asked: Asked, mut reply: Answer| async move {
+        let coding = asked.headers().get("grpc-encoding").cloned();
+        let body = read_all(asked.into_body()).await;
+        let mut head = head();
+        let headers = head.headers_mut();
+        headers.insert("grpc-accept-encoding", "identity,gzip".parse().unwrap());
+        if let Some(coding) = coding {
+            if refuses {
+                headers.extend(trailers(&[("grpc-status", "12"), ("grpc-message", "what?")]));
+                reply.send_response(head, true).unwrap();
+                return;
+            }
+            headers.insert("grpc-encoding", coding);
+        }
+        let mut stream = reply.send_response(head, false).unwrap();
+        stream.send_data(Bytes::from(body), false).unwrap();
+        stream.send_trailers(trailers(&[("grpc-status", "0")])).unwrap();
+    })
+    .await
+}
+
+/// A backend that answers with one empty message, and whose connection breaks off when it is told to.
+pub(crate) async fn dying() -> (SocketAddr, Arc<Notify>) {
+    let death = Arc::new(Notify::new());
+    let told = death.clone();
+    let address = raw(move |stream| {
+        let told = told.clone();
+        async move {
+            let Ok(mut connection) = server::handshake(stream).await else { return };
+            let mut held = Vec::new();
+            let serve = async {
+                while let Some(Ok((asked, mut reply))) = connection.accept().await {
+                    let mut stream = reply.send_response(head(), false).unwrap();
+                    stream.send_data(Bytes::from_static(EMPTY_FRAME), false).unwrap();
+                    held.push((asked, stream));
+                }
+            };
+            tokio::select! {
+                () = serve => {}
+                () = told.notified() => {}
+            }
+        }
+    })
+    .await;
+    (address, death)
 }

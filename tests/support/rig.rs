@@ -94,6 +94,15 @@ pub(crate) async fn start_bookshelf() -> (Bookshelf, SocketAddr) {
     (bookshelf, address)
 }
 
+/// A gateway with one worker before a backend that speaks for the bookshelf, and its files.
+pub(crate) async fn before(upstream: SocketAddr) -> (Gateway, TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let set = write_descriptor_set(&folder);
+    let upstream = upstream.to_string();
+    let arguments = ["--workers", "1", "--upstream", &upstream, "--descriptor-set", &set];
+    (Gateway::serve(&arguments).await, folder)
+}
+
 /// Writes the bookshelf's descriptor set into a folder; gives its path.
 pub(crate) fn write_descriptor_set(folder: &TempDir) -> String {
     let path = folder.path().join("bookshelf.binpb");

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{
     HeaderName, HeaderValue, Response,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
 };
 
-use super::{
-    codec::{Codec, Shape},
-    compression, failure,
-    stream::StreamBody,
-};
+use super::{failure, form, stream::Frames};
 use crate::{
     coding::Coding,
     error::Error,
-    exchange::{Metadata, Reply},
-    protocol::{Answer, ResponseBody, Written, only::only_message},
+    exchange::Reply,
+    protocol::{
+        Answer, ResponseBody, Tongue, Written,
+        codec::Codec,
+        only::only_message,
+        outgoing::{FrameWriter, WORTH},
+        packing::{CONNECT, HTTP},
+        shape::Shape,
+        streamed,
+    },
 };
 
 /// Writes the outcome of a unary call.
@@ -32,6 +36,10 @@ pub(super) struct UnaryAnswer {
 }
 
 impl Answer for UnaryAnswer {
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let reply = match outcome {
             Ok(reply) => reply,
@@ -53,7 +61,7 @@ impl UnaryAnswer {
     }
 
     fn fail(&self, error: &Error) -> Response<ResponseBody> {
-        bare(failure::unary(error, &self.shape.plans), self.head)
+        bare(failure::unary(error, Some(&self.shape.plans)), self.head)
     }
 
     fn succeed(&self, message: Bytes, reply: Reply) -> Response<ResponseBody> {
@@ -66,7 +74,7 @@ impl UnaryAnswer {
     /// The body, and the coding that it has.
     fn body(&self, message: Bytes) -> Result<(Bytes, Option<Coding>), Error> {
         let body = self.shape.write(self.codec, message)?;
-        match self.coding.filter(|_| compression::is_worth(body.len())) {
+        match self.coding.filter(|_| body.len() >= WORTH) {
             Some(coding) => Ok((coding.pack(&body)?, Some(coding))),
             None => Ok((body, None)),
         }
@@ -83,10 +91,8 @@ impl UnaryAnswer {
                 headers.append(name, value.clone());
             }
         }
-        headers.insert(CONTENT_TYPE, self.codec.content_type());
-        if let Some(coding) = coding {
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::content_type(self.codec)));
+        HTTP.tell(coding, headers);
         if self.get {
             headers.append(VARY, ACCEPT_ENCODING.into());
         }
@@ -110,30 +116,29 @@ pub(super) struct StreamAnswer {
 }
 
 impl Answer for StreamAnswer {
+    fn tongue(&self) -> Tongue {
+        failure::stream_tongue(self.codec)
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
-        let Self { shape, codec, coding } = *self;
-        Written::Now(match outcome {
-            Err(error) => failure::stream(&error, codec, &shape.plans),
-            Ok(Reply { metadata, messages }) => {
-                let body = StreamBody::new(shape, codec, coding, messages);
-                begin(metadata, codec, coding, ResponseBody::stream(body))
-            }
-        })
+        let answered = outcome.and_then(|reply| self.succeed(reply));
+        Written::Now(answered.unwrap_or_else(|error| {
+            failure::stream(&error, form::stream_type(self.codec), Some(&self.shape.plans))
+        }))
     }
 }
 
-fn begin(
-    metadata: Metadata,
-    codec: Codec,
-    coding: Option<Coding>,
-    body: ResponseBody,
-) -> Response<ResponseBody> {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    failure::lead(metadata, headers);
-    headers.insert(CONTENT_TYPE, codec.stream_type());
-    if let Some(coding) = coding {
-        headers.insert(compression::STREAM.content, HeaderValue::from_static(coding.name()));
+impl StreamAnswer {
+    fn succeed(&self, reply: Reply) -> Result<Response<ResponseBody>, Error> {
+        let Self { shape, codec, coding } = self;
+        let json = (*codec == Codec::Json).then(|| shape.clone());
+        let writer = FrameWriter { json, coding: *coding };
+        let form = Frames { writer, plans: shape.plans.clone() };
+        let mut response = Response::new(streamed::body(reply.messages, form)?);
+        let headers = response.headers_mut();
+        failure::lead(reply.metadata, headers);
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::stream_type(*codec)));
+        CONNECT.tell(*coding, headers);
+        Ok(response)
     }
-    response
 }

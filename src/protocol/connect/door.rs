@@ -1,64 +1,58 @@
 //! Knows Connect's requests, and opens the calls that they are.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
+use bytes::Bytes;
 use http::{
-    HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method as HttpMethod, Request, Response, StatusCode, Version,
     header::{ALLOW, CONTENT_ENCODING, UPGRADE},
     request::Parts,
 };
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{
     answer::{self, StreamAnswer, UnaryAnswer},
-    codec::{Codec, Shape},
-    compression::{self, Codings},
     failure, fault,
     form::{self, Content, Form, Kind},
     get::{self, Query},
-    upload,
 };
 use crate::{
-    error::Error,
+    coding::Coding,
+    error::{Code, Error},
     exchange::{Exchange, Messages},
     problem::Problem,
     protocol::{
-        Answer, Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody,
-        Upload, deadline, gathered::over_limit, metadata, rule::Rules,
+        Answer, Call, Caller, Compiled, Door, Material, Methods, Opening, ResponseBody, Tongue,
+        Upload,
+        codec::Codec,
+        deadline,
+        incoming::{self, Terms},
+        metadata,
+        packing::{CONNECT, HTTP},
+        rule::Rules,
+        shape::Shape,
+        unpacked::{Bound, Unpacked},
+        whole::{over_limit, whole},
     },
     route::{self, Captures},
-    schema::{Method, Schema},
-    transcode::Plans,
 };
 
 const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 /// Connect, compiled for one schema.
 struct Connect {
-    schema: Arc<Schema>,
+    methods: Arc<Methods>,
     rules: Arc<Rules>,
-    plans: Arc<Plans>,
-    /// By `Method::index`.
-    policies: Arc<[Arc<MethodPolicy>]>,
-    /// By `Method::index`; made when a method is called first, for most never are.
-    shapes: Box<[OnceLock<Arc<Shape>>]>,
 }
 
 /// Checks that every method has a shape.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
-    let Material { schema, rules, plans, policies } = material;
-    let unknown = schema.methods().iter().filter(|method| !Shape::is_known(method, plans));
+    let (methods, rules) = (material.methods, material.rules);
+    let unknown = methods.schema.methods().iter().filter(|method| !methods.knows(method));
     let message = "the types of its messages are not known";
     let problems: Vec<_> =
         unknown.map(|method| Problem::error(&method.full_name, message)).collect();
-    let door = Connect {
-        schema: Arc::clone(schema),
-        rules: Arc::clone(rules),
-        plans: Arc::clone(plans),
-        policies: Arc::clone(policies),
-        shapes: schema.methods().iter().map(|_| OnceLock::new()).collect(),
-    };
+    let door = Connect { methods: methods.clone(), rules: rules.clone() };
     let door = problems.is_empty().then(|| Box::new(door) as Box<dyn Door>);
     Compiled { door, problems }
 }
@@ -82,7 +76,7 @@ impl Door for Connect {
             return true;
         }
         let path = request.uri().path();
-        if self.schema.method_by_path(path).is_none() {
+        if self.methods.schema.method_by_path(path).is_none() {
             return false;
         }
         let codec = content.and_then(|content| content.codec);
@@ -102,6 +96,10 @@ impl Door for Connect {
         }
     }
 
+    fn tongue(&self) -> Tongue {
+        failure::TONGUE
+    }
+
     fn open(&self, request: Request<Incoming>, caller: &Caller) -> Opening {
         let (head, body) = request.into_parts();
         let body = Upload::new(body, &head.headers);
@@ -113,7 +111,7 @@ impl Door for Connect {
                 let is_foreign = form::is_foreign(&head) && !head.headers.contains_key(VERSION);
                 let refusal = match is_foreign {
                     true => failure::plain(&error),
-                    false => failure::refuse(&error, &self.plans),
+                    false => failure::refuse(&error, &self.methods.plans),
                 };
                 return Opening::Answered(answer::bare(refusal, is_head));
             }
@@ -121,8 +119,10 @@ impl Door for Connect {
         match open(shape, &form, &head, body, caller) {
             Ok(call) => Opening::Call(Box::new(call)),
             Err(error) => Opening::Answered(match form {
-                Form::Stream(codec) => failure::stream(&error, codec, &self.plans),
-                _ => answer::bare(failure::unary(&error, &self.plans), is_head),
+                Form::Stream(codec) => {
+                    failure::stream(&error, form::stream_type(codec), Some(&self.methods.plans))
+                }
+                _ => answer::bare(failure::unary(&error, Some(&self.methods.plans)), is_head),
             }),
         }
     }
@@ -138,20 +138,14 @@ enum Found<'c> {
 impl Connect {
     fn find<'c>(&'c self, head: &'c Parts) -> Result<Found<'c>, Error> {
         let path = head.uri.path();
-        let method = self.schema.method_by_path(path).ok_or_else(|| fault::no_method(path))?;
+        let method =
+            self.methods.schema.method_by_path(path).ok_or_else(|| fault::no_method(path))?;
         if head.method == HttpMethod::OPTIONS {
             return Ok(Found::Options(form::allowed(method)));
         }
         let form = Form::of(head, method)?;
-        Ok(Found::Call(self.shape(method), form))
-    }
-
-    fn shape(&self, method: &Arc<Method>) -> &Arc<Shape> {
-        self.shapes[method.index].get_or_init(|| {
-            let policy = &self.policies[method.index];
-            let shape = Shape::compile(method, &self.plans, &policy.json, policy.limits);
-            Arc::new(shape.expect("what was known at the start still is"))
-        })
+        let shape = self.methods.shape(method).ok_or_else(|| fault::no_method(path))?;
+        Ok(Found::Call(shape, form))
     }
 }
 
@@ -214,31 +208,57 @@ fn check_version(head: &Parts) -> Result<(), Error> {
 type Ends = (Messages, Box<dyn Answer>);
 
 fn unary(shape: &Arc<Shape>, codec: Codec, head: &Parts, body: Upload) -> Result<Ends, Error> {
-    let codings = Codings::of(&head.headers, &compression::UNARY)?;
+    let sent = HTTP.sent(&head.headers)?;
     let limit = shape.limits.request_message;
-    if body.size_hint().lower() > limit as u64 {
-        return Err(over_limit(limit));
-    }
-    let messages = upload::whole(shape, codec, codings.request, body);
-    let (shape, coding) = (shape.clone(), codings.response);
+    let body = Unpacked::new(body, sent.as_slice(), Bound::Message(limit))?;
+    let reader = shape.clone();
+    let messages = whole(body, limit, move |body| reader.read(codec, body.into_bytes()));
+    let (shape, coding) = (shape.clone(), HTTP.preferred(&head.headers, sent));
     Ok((messages, Box::new(UnaryAnswer { shape, codec, coding, get: false, head: false })))
 }
 
+/// What is wrong with a query's message is told when it is asked for, as of a body: who may not call
+/// learns nothing else.
 fn get(shape: &Arc<Shape>, query: &Query<'_>, head: &Parts) -> Result<Ends, Error> {
-    let codings = Codings::of_get(&head.headers, query.compression.as_deref())?;
+    let sent = HTTP.parse(query.compression.as_deref().unwrap_or_default())?;
     let codec = query.codec;
-    let messages = upload::given(shape, codec, codings.request, query.message());
-    let (shape, coding) = (shape.clone(), codings.response);
+    let message = query.message().and_then(|message| given(shape, codec, sent, message));
+    let messages = message.map_or_else(Messages::failed, Messages::one);
+    let (shape, coding) = (shape.clone(), HTTP.preferred(&head.headers, sent));
     let head = head.method == HttpMethod::HEAD;
     Ok((messages, Box::new(UnaryAnswer { shape, codec, coding, get: true, head })))
+}
+
+/// The message that a query holds.
+fn given(
+    shape: &Shape,
+    codec: Codec,
+    coding: Option<Coding>,
+    message: Bytes,
+) -> Result<Bytes, Error> {
+    let limit = shape.limits.request_message;
+    if message.len() > limit {
+        return Err(over_limit(limit));
+    }
+    let message = coding.map_or(Ok(message.clone()), |coding| coding.unpack(&message, limit))?;
+    shape.read(codec, message)
 }
 
 fn stream(shape: &Arc<Shape>, codec: Codec, head: &Parts, body: Upload) -> Result<Ends, Error> {
     if head.headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(fault::coded_stream());
     }
-    let codings = Codings::of(&head.headers, &compression::STREAM)?;
-    let messages = upload::frames(shape, codec, codings.request, body);
-    let (shape, coding) = (shape.clone(), codings.response);
+    let sent = CONNECT.sent(&head.headers)?;
+    let terms = Terms {
+        limit: shape.limits.request_message,
+        coding: sent,
+        names: &CONNECT,
+        broken: Code::InvalidArgument,
+        json: (codec == Codec::Json).then(|| shape.clone()),
+        streaming: shape.method.client_streaming,
+        eager: head.version == Version::HTTP_2,
+    };
+    let messages = incoming::messages(body, terms);
+    let (shape, coding) = (shape.clone(), CONNECT.preferred(&head.headers, sent));
     Ok((messages, Box::new(StreamAnswer { shape, codec, coding })))
 }

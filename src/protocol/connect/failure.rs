@@ -8,21 +8,31 @@
 use base64_simd::STANDARD_NO_PAD;
 use http::{HeaderMap, HeaderValue, Response, header::CONTENT_TYPE};
 
-use super::codec::Codec;
+use super::form;
 use crate::{
     error::{Code, Detail, Error},
     exchange::Metadata,
     frame,
-    protocol::{Refusal, ResponseBody, metadata},
+    protocol::{Refusal, ResponseBody, Tongue, codec::Codec, metadata},
     transcode::{Plans, Settings, wire_to_json},
 };
 
 /// The longest JSON that a detail is shown as, in bytes; its own bytes are there in any case.
 const SHOWN: usize = 64 << 10;
 
+/// Unary calls' tongue, without a schema for details.
+pub(super) const TONGUE: Tongue =
+    Tongue { content_type: "application/json", write: |error, _| unary(error, None) };
+
+/// Streams' tongue, without a schema for details.
+pub(super) fn stream_tongue(codec: Codec) -> Tongue {
+    let write = |error: &Error, content_type| stream(error, content_type, None);
+    Tongue { content_type: form::stream_type(codec), write }
+}
+
 /// The answer to a request that is no call: the error has an HTTP status of its own.
 pub(super) fn refuse(error: &Error, plans: &Plans) -> Response<ResponseBody> {
-    let mut response = unary(error, plans);
+    let mut response = unary(error, Some(plans));
     *response.status_mut() = error.http_status();
     response
 }
@@ -38,7 +48,7 @@ pub(super) fn plain(error: &Error) -> Response<ResponseBody> {
 }
 
 /// The answer of a unary call that failed; the code alone decides about its HTTP status.
-pub(super) fn unary(error: &Error, plans: &Plans) -> Response<ResponseBody> {
+pub(super) fn unary(error: &Error, plans: Option<&Plans>) -> Response<ResponseBody> {
     let mut json = Vec::new();
     write_error(error, plans, &mut json);
     let mut response = begin(error, json);
@@ -46,18 +56,22 @@ pub(super) fn unary(error: &Error, plans: &Plans) -> Response<ResponseBody> {
     let headers = response.headers_mut();
     lead(error.all_metadata(), headers);
     add_own(error, headers);
-    headers.insert(CONTENT_TYPE, Codec::Json.content_type());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(form::content_type(Codec::Json)));
     response
 }
 
 /// The answer of a stream that failed before its first message.
-pub(super) fn stream(error: &Error, codec: Codec, plans: &Plans) -> Response<ResponseBody> {
+pub(super) fn stream(
+    error: &Error,
+    content_type: &'static str,
+    plans: Option<&Plans>,
+) -> Response<ResponseBody> {
     let mut body = Vec::new();
     write_failure(error, plans, &mut body);
     let mut response = begin(error, body);
     let headers = response.headers_mut();
     add_own(error, headers);
-    headers.insert(CONTENT_TYPE, codec.stream_type());
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
     response
 }
 
@@ -103,7 +117,7 @@ pub(super) fn write_end(trailers: &Metadata, out: &mut Vec<u8>) {
 }
 
 /// Appends the last frame of a stream that failed.
-pub(super) fn write_failure(error: &Error, plans: &Plans, out: &mut Vec<u8>) {
+pub(super) fn write_failure(error: &Error, plans: Option<&Plans>, out: &mut Vec<u8>) {
     write_frame(out, |out| {
         out.extend_from_slice(b"{\"error\":");
         write_error(error, plans, out);
@@ -147,7 +161,7 @@ fn write_metadata(trailers: &Metadata, out: &mut Vec<u8>) {
 }
 
 /// `{"code":…,"message":…,"details":[…]}`, without what is empty.
-fn write_error(error: &Error, plans: &Plans, out: &mut Vec<u8>) {
+fn write_error(error: &Error, plans: Option<&Plans>, out: &mut Vec<u8>) {
     out.extend_from_slice(b"{\"code\":");
     write_string(&code_name(error.code()), out);
     if !error.message().is_empty() {
@@ -166,14 +180,14 @@ fn write_error(error: &Error, plans: &Plans, out: &mut Vec<u8>) {
 }
 
 /// `{"type":…,"value":…,"debug":…}`; the last where the schema knows the type.
-fn write_detail(detail: &Detail, plans: &Plans, out: &mut Vec<u8>) {
+fn write_detail(detail: &Detail, plans: Option<&Plans>, out: &mut Vec<u8>) {
     let name = detail.type_url.rsplit('/').next().unwrap_or_default();
     out.extend_from_slice(b"{\"type\":");
     write_string(name, out);
     out.extend_from_slice(b",\"value\":\"");
     STANDARD_NO_PAD.encode_append(&detail.value, out);
     out.push(b'"');
-    if let Some(plan) = plans.message_by_name(name) {
+    if let Some(plan) = plans.and_then(|plans| plans.message_by_name(name)) {
         let begin = out.len();
         out.extend_from_slice(b",\"debug\":");
         if wire_to_json(&plan, &Settings::default(), SHOWN, &detail.value, out).is_err() {

@@ -9,10 +9,9 @@ use http::{
     request::Parts,
 };
 
-use super::{compression, form::Kind};
+use super::form::Kind;
 use crate::{
     error::{Code, Error, Origin},
-    frame,
     route::QueryError,
     schema::Method,
 };
@@ -25,10 +24,8 @@ fn refusal(code: Code, reason: &'static str, status: StatusCode, message: String
 
 /// 404.
 pub(super) fn no_method(path: &str) -> Error {
-    const SHOWN: usize = 200;
-    let shown = &path[..path.floor_char_boundary(SHOWN)];
     let message =
-        format!("there is no method at {shown}; a method's path is /package.Service/Method");
+        format!("there is no method at {path:.200}; a method's path is /package.Service/Method");
     refusal(Code::Unimplemented, "no_method", StatusCode::NOT_FOUND, message)
 }
 
@@ -78,18 +75,6 @@ pub(super) fn version(place: &str, given: &str, wanted: &str) -> Error {
     )
 }
 
-/// A coding that we don't know.
-pub(super) fn unknown_coding(name: &str, accept: &HeaderName) -> Error {
-    let known = compression::known();
-    let message = format!(
-        "unknown compression: {name}; supported are {} and identity",
-        known.to_str().unwrap_or_default()
-    );
-    Error::new(Code::Unimplemented, "unknown_compression", message)
-        .with_origin(Origin::Downstream)
-        .with_header(accept.clone(), known)
-}
-
 /// A stream whose body as a whole is compressed.
 pub(super) fn coded_stream() -> Error {
     let message = "a stream's messages are compressed one by one: name their coding in \
@@ -113,41 +98,4 @@ pub(super) fn no_message() -> Error {
 pub(super) fn base64() -> Error {
     let message = "query parameter `message` is no URL-safe base64, as `base64=1` says it is";
     Error::invalid("bad_query", message)
-}
-
-/// A frame that may not come.
-pub(super) fn frame(fault: frame::Fault) -> Error {
-    match fault {
-        frame::Fault::Flag(flag) if flag & !(frame::END_STREAM | frame::COMPRESSED) == 0 => {
-            let message = "a request's stream ends with its body; a frame that tells its end is \
-                           for answers alone";
-            Error::invalid("broken_frame", message)
-        }
-        frame::Fault::Flag(flag) => Error::invalid(
-            "broken_frame",
-            format!(
-                "the body holds no frame: one begins with a flag, 0 or 1, and not with {flag:#04x}"
-            ),
-        ),
-        frame::Fault::TooLarge { length, limit } => {
-            Error::too_large(format!("a message has {length} bytes; at most {limit} are taken"))
-        }
-    }
-}
-
-pub(super) fn cut_frame() -> Error {
-    Error::invalid("broken_frame", "the body ended in the middle of a frame")
-}
-
-/// A compressed message where no coding was named.
-pub(super) fn compressed_frame() -> Error {
-    let message = "a message is flagged as compressed, but `connect-content-encoding` names no \
-                   compression";
-    Error::new(Code::Internal, "broken_frame", message).with_origin(Origin::Downstream)
-}
-
-/// A number of messages other than one where one is taken.
-pub(super) fn not_one(count: &str) -> Error {
-    let message = format!("the method takes one message, but {count} sent");
-    Error::new(Code::Unimplemented, "not_one_message", message).with_origin(Origin::Downstream)
 }

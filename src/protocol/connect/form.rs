@@ -2,9 +2,10 @@
 
 use http::{HeaderMap, Method as HttpMethod, header::CONTENT_TYPE, request::Parts};
 
-use super::{codec::Codec, fault, get::Query};
+use super::{fault, get::Query};
 use crate::{
     error::Error,
+    protocol::codec::{Codec, is_other_charset},
     schema::{Idempotency, Method},
 };
 
@@ -64,14 +65,20 @@ pub(super) fn is_foreign(head: &Parts) -> bool {
         && kind.is_some_and(|kind| !kind.eq_ignore_ascii_case("application"))
 }
 
-/// Whether a content type's parameter names a charset in which no JSON is written.
-fn is_other_charset(parameter: &str) -> bool {
-    parameter.split_once('=').is_some_and(|(name, value)| {
-        let value = value.trim_matches('"');
-        let known = ["utf-8", "utf8", "us-ascii"];
-        name.eq_ignore_ascii_case("charset")
-            && !known.iter().any(|one| value.eq_ignore_ascii_case(one))
-    })
+/// The content type of a body that is one message.
+pub(super) fn content_type(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Proto => "application/proto",
+        Codec::Json => "application/json",
+    }
+}
+
+/// The content type of a body of frames.
+pub(super) fn stream_type(codec: Codec) -> &'static str {
+    match codec {
+        Codec::Proto => "application/connect+proto",
+        Codec::Json => "application/connect+json",
+    }
 }
 
 /// The form of a call that can be answered.

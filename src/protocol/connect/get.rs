@@ -9,8 +9,8 @@ use std::borrow::Cow;
 use base64_simd::URL_SAFE_NO_PAD;
 use bytes::Bytes;
 
-use super::{codec::Codec, fault};
-use crate::{error::Error, route};
+use super::fault;
+use crate::{error::Error, protocol::codec::Codec, route};
 
 /// The parameters of a GET.
 #[derive(Debug)]

@@ -14,15 +14,12 @@
 //! last frame tells how the call ended.
 
 mod answer;
-mod codec;
-mod compression;
 mod door;
 mod failure;
 mod fault;
 mod form;
 mod get;
 mod stream;
-mod upload;
 
 /// Connect's line in the table of protocols.
 pub const ENTRY: super::Entry = super::Entry {

@@ -12,18 +12,18 @@ use bytes::Bytes;
 use http_body::Body as _;
 use http_body_util::BodyExt;
 
-use super::{
-    codec::{Codec, Shape},
-    stream::StreamBody,
-};
+use super::stream::Frames;
 use crate::{
     coding::Coding,
     error::{Code, Error},
-    exchange::{Limits, MessageStream, Messages, Metadata},
+    exchange::{MessageStream, Messages, Metadata},
     frame::{COMPRESSED, END_STREAM, FrameReader},
-    protocol::{Refusal, body::StreamedBody},
+    protocol::{
+        MethodPolicy, Refusal, body::StreamedBody, codec::Codec, outgoing::FrameWriter,
+        shape::Shape, streamed::StreamBody,
+    },
     schema::Schema,
-    transcode::{Plans, Settings},
+    transcode::Plans,
 };
 
 const PROTO: &str = r#"
@@ -40,7 +40,7 @@ fn shape() -> Arc<Shape> {
     let schema = schema.unwrap_or_else(|| panic!("no schema: {problems:#?}"));
     let plans = Arc::new(Plans::compile(schema.pool(), schema.features()));
     let method = &schema.methods()[0];
-    Arc::new(Shape::compile(method, &plans, &Settings::default(), Limits::default()).unwrap())
+    Arc::new(Shape::compile(method, &plans, &MethodPolicy::default()).unwrap())
 }
 
 /// Messages as a test gives them; `None` is a turn in which there is none.
@@ -70,8 +70,11 @@ impl MessageStream for Given {
 
 type Turn = Option<Result<Bytes, Error>>;
 
-fn body(codec: Codec, coding: Option<Coding>, turns: Vec<Turn>) -> StreamBody {
-    StreamBody::new(shape(), codec, coding, Messages::stream(Given(turns.into())))
+fn body(codec: Codec, coding: Option<Coding>, turns: Vec<Turn>) -> StreamBody<Frames> {
+    let shape = shape();
+    let json = (codec == Codec::Json).then(|| shape.clone());
+    let form = Frames { writer: FrameWriter { json, coding }, plans: shape.plans.clone() };
+    StreamBody::new(Messages::stream(Given(turns.into())), form)
 }
 
 /// A message with a text of this length, on the wire.
@@ -83,7 +86,7 @@ fn text(length: usize) -> Bytes {
 }
 
 /// Everything that leaves, write by write.
-async fn writes(body: &mut StreamBody) -> Vec<Bytes> {
+async fn writes(body: &mut StreamBody<Frames>) -> Vec<Bytes> {
     let mut writes = Vec::new();
     while let Some(frame) = body.frame().await {
         writes.push(frame.unwrap().into_data().unwrap());

@@ -13,7 +13,9 @@
 //! method with another policy. Where path and HTTP method could mean two RPC methods (a rule that
 //! matches `/package.Service/Method`) with two policies, neither is believed.
 //!
-//! A path without a method, and a method without a policy, has no CORS at all. The rules are the
+//! A method without a policy has no CORS at all. Where there is nothing to be called (404, 405), a
+//! page may read that only where all that it could have meant has one policy: all methods of the
+//! path, or all that there are. A preflight is answered for what there is alone. The rules are the
 //! Fetch standard's (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
 mod origin;
@@ -60,6 +62,8 @@ struct Table {
     rules: Arc<Rules>,
     /// By `Method::index`.
     policies: Box<[Option<Policy>]>,
+    /// A method whose policy all have but the gateway's own, if there is one.
+    typical: Option<Arc<Method>>,
 }
 
 /// What becomes of a request as far as CORS is concerned.
@@ -92,13 +96,19 @@ impl Cors {
         let compile = |permission: &Permission| {
             (!permission.origins.is_empty()).then(|| Policy::compile(permission))
         };
-        let permissions = material.policies.iter().map(|policy| policy.cors.as_ref());
+        let permissions = material.methods.policies.iter().map(|policy| policy.cors.as_ref());
         if !permissions.clone().flatten().any(|permission| !permission.origins.is_empty()) {
             return Self::default();
         }
-        let policies = permissions.map(|permission| permission.and_then(compile)).collect();
-        let (schema, rules) = (material.schema.clone(), material.rules.clone());
-        Self { table: Some(Table { schema, rules, policies }) }
+        let policies = permissions.map(|permission| permission.and_then(compile));
+        let policies: Box<[_]> = policies.collect();
+        let (schema, rules) = (material.methods.schema.clone(), material.rules.clone());
+        let mut served = schema.services().iter().flat_map(|service| &service.methods);
+        let typical = served
+            .next()
+            .cloned()
+            .filter(|first| served.all(|other| policies[other.index] == policies[first.index]));
+        Self { table: Some(Table { schema, rules, policies, typical }) }
     }
 
     /// Answers a preflight; notes who makes any other request. Where nobody has a policy, or no
@@ -115,8 +125,9 @@ impl Cors {
             if let Some(policy) = asked.and_then(|asked| table.meant(&asked, path)) {
                 return Reception::Preflight(policy.answer(&page, request.headers()));
             }
-        } else {
-            visit.policy = table.meant(request.method(), path);
+        } else if request.method() != HttpMethod::OPTIONS {
+            let policy = table.meant(request.method(), path);
+            visit.policy = policy.or_else(|| table.around(path));
         }
         visit.page = Some(page);
         Reception::Visit(visit)
@@ -126,10 +137,7 @@ impl Cors {
 impl Table {
     /// The policy of the method that path and HTTP method mean, by whichever protocol.
     fn meant(&self, http_method: &HttpMethod, path: &str) -> Option<&Policy> {
-        let by_rule = match self.rules.find(http_method, path, &mut Captures::new()) {
-            Found::Route(id) => Some(&self.rules.rule(id).method),
-            Found::MethodNotAllowed(_) | Found::NotFound => None,
-        };
+        let by_rule = self.by_rule(http_method, path);
         // gRPC-Web and Connect post to it; Connect may also get what has no side effects.
         let by_name = self.schema.method_by_path(path).filter(|method| match *http_method {
             HttpMethod::POST => true,
@@ -140,6 +148,32 @@ impl Table {
             (Some(one), Some(other)) if self.policy(one) != self.policy(other) => None,
             (Some(method), _) | (None, Some(method)) => self.policy(method),
             (None, None) => None,
+        }
+    }
+
+    /// The policy of a path whatever HTTP method it is called by, or of every path where this one has
+    /// no method: by it a page may read that there is nothing to be called, if its policy is one
+    /// whatever the page could have meant.
+    fn around(&self, path: &str) -> Option<&Policy> {
+        let (allowed, named) = (self.rules.allowed(path), self.schema.method_by_path(path));
+        if allowed.is_none() && named.is_none() {
+            return self.typical.as_ref().and_then(|method| self.policy(method));
+        }
+        let names = allowed.as_ref().and_then(|names| names.header_value().to_str().ok());
+        let names = names.unwrap_or_default().split(", ");
+        let by_rule = names.filter_map(|name| {
+            let http_method = HttpMethod::from_bytes(name.as_bytes()).ok()?;
+            self.by_rule(&http_method, path)
+        });
+        let mut policies = by_rule.chain(named).map(|method| self.policy(method));
+        let first = policies.next()??;
+        policies.all(|other| other == Some(first)).then_some(first)
+    }
+
+    fn by_rule(&self, http_method: &HttpMethod, path: &str) -> Option<&Arc<Method>> {
+        match self.rules.find(http_method, path, &mut Captures::new()) {
+            Found::Route(id) => Some(&self.rules.rule(id).method),
+            Found::MethodNotAllowed(_) | Found::NotFound => None,
         }
     }
 

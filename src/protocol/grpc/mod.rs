@@ -10,10 +10,8 @@
 //! own looks like a backend's: 200 with the status in the head. Only what is no gRPC is told in
 //! HTTP's words too: another method than POST, HTTP/1.1, or a codec that nobody here speaks.
 
-mod answer;
 mod door;
-mod refusal;
-mod stream;
+mod form;
 
 /// gRPC's line in the table of protocols.
 pub const ENTRY: super::Entry = super::Entry {

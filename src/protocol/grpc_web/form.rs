@@ -1,83 +1,70 @@
-//! The forms that gRPC-Web comes in: bytes or text, protobuf or JSON; and which one is answered.
+//! The body of an answer: frames, and last the frame of the trailers.
 
-use http::{
-    HeaderMap, HeaderValue,
-    header::{ACCEPT, CONTENT_TYPE},
+use bytes::Bytes;
+use http::HeaderMap;
+
+use super::base64;
+use crate::{
+    error::Error,
+    exchange::{Metadata, Packed},
+    frame::{PREFIX, TRAILERS, prefix},
+    protocol::{
+        outgoing::FrameWriter,
+        status,
+        streamed::{End, Form},
+    },
 };
 
-use crate::protocol::codec::{Codec, ContentType};
-
-const BINARY: &str = "application/grpc-web";
-const TEXT: &str = "application/grpc-web-text";
-
-/// The form of a body.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Form {
-    /// Whether all of it is base64.
+/// Messages in frames, and their end in one more.
+pub(super) struct Frames {
+    pub(super) writer: FrameWriter,
+    /// Whether all of it leaves as base64.
     pub(super) text: bool,
-    pub(super) codec: Codec,
-    /// Whether the content type names the codec, as an answer then does too.
-    suffixed: bool,
 }
 
-/// What a request's content type says.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Said<'a> {
-    /// It is gRPC-Web in this form.
-    Form(Form),
-    /// It is gRPC-Web in a codec that nobody here speaks.
-    UnknownCodec(&'a str),
-    /// It is something else.
-    Nothing,
-}
-
-impl<'a> Said<'a> {
-    pub(super) fn by(headers: &'a HeaderMap) -> Self {
-        let header = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        header.map_or(Self::Nothing, Self::of)
+impl Form for Frames {
+    fn takes_packed(&self) -> bool {
+        self.writer.takes_packed()
     }
 
-    fn of(text: &'a str) -> Self {
-        let content = ContentType::parse(text);
-        let text = content.base.eq_ignore_ascii_case(TEXT);
-        if !text && !content.base.eq_ignore_ascii_case(BINARY) {
-            return Self::Nothing;
-        }
-        match content.codec() {
-            None => Self::UnknownCodec(content.suffix),
-            Some(codec) => Self::Form(Form { text, codec, suffixed: !content.suffix.is_empty() }),
-        }
+    fn room(&self, length: usize) -> usize {
+        self.writer.room(length)
     }
-}
 
-impl Form {
-    /// The form of the answer: bytes or text as `accept` asks, else as the request has it. The
-    /// codec is that of the request.
-    pub(super) fn answered(self, headers: &HeaderMap) -> Self {
-        let lists = headers.get_all(ACCEPT).into_iter().filter_map(|list| list.to_str().ok());
-        let mut asked = None;
-        for kind in lists.flat_map(|list| list.split(',')) {
-            if let Said::Form(form) = Said::of(kind) {
-                // A caller that takes both gets what it sent.
-                if form.text == self.text {
-                    return self;
-                }
-                asked = Some(form.text);
+    fn append(&mut self, message: Packed, out: &mut Vec<u8>) -> Result<Option<Bytes>, Error> {
+        let payload = self.writer.append(message, out)?;
+        // Text is made of a copy in any case.
+        Ok(payload.and_then(|payload| {
+            if self.text {
+                out.extend_from_slice(&payload);
             }
-        }
-        Self { text: asked.unwrap_or(self.text), ..self }
+            (!self.text).then_some(payload)
+        }))
     }
 
-    /// The content type of an answer in this form.
-    pub(super) fn content_type(self) -> HeaderValue {
-        HeaderValue::from_static(match (self.text, self.codec, self.suffixed) {
-            (false, Codec::Json, _) => "application/grpc-web+json",
-            (false, Codec::Proto, true) => "application/grpc-web+proto",
-            (false, Codec::Proto, false) => BINARY,
-            (true, Codec::Json, _) => "application/grpc-web-text+json",
-            (true, Codec::Proto, true) => "application/grpc-web-text+proto",
-            (true, Codec::Proto, false) => TEXT,
-        })
+    fn end(&mut self, end: Result<Metadata, &Error>, out: &mut Vec<u8>) -> End {
+        append_trailers(&status::of(end), out);
+        End::Here
+    }
+
+    fn leave(&self, out: Vec<u8>) -> Bytes {
+        if self.text { base64::write(&out).into() } else { out.into() }
+    }
+}
+
+/// Appends the frame of the trailers: lines of HTTP/1.1, their names in lower case.
+fn append_trailers(trailers: &HeaderMap, out: &mut Vec<u8>) {
+    let begin = out.len();
+    out.extend_from_slice(&[0; PREFIX]);
+    for (name, value) in trailers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    // Trailers come out of a bounded head, far from what four octets can tell.
+    if let Some(prefix) = prefix(TRAILERS, out.len() - begin - PREFIX) {
+        out[begin..begin + PREFIX].copy_from_slice(&prefix);
     }
 }
 
@@ -85,49 +72,15 @@ impl Form {
 mod tests {
     use super::*;
 
-    fn form(text: &str) -> Form {
-        match Said::of(text) {
-            Said::Form(form) => form,
-            other => panic!("{text}: {other:?}"),
-        }
-    }
-
     #[test]
-    fn every_content_type_is_known_and_answered_alike() {
-        for text in ["application/grpc-web", "application/grpc-web-text"] {
-            for suffix in ["", "+proto", "+json"] {
-                let whole = format!("{text}{suffix}");
-                assert_eq!(form(&whole).content_type(), whole);
-                assert_eq!(form(&whole.to_uppercase()).content_type(), whole);
-                assert_eq!(form(&format!("{whole}; charset=utf-8")).content_type(), whole);
-            }
-            assert_eq!(Said::of(&format!("{text}+thrift")), Said::UnknownCodec("thrift"));
-        }
-        for other in ["application/grpc", "application/grpc-web-json", "application/json", ""] {
-            assert_eq!(Said::of(other), Said::Nothing, "{other}");
-        }
-    }
-
-    #[test]
-    fn accept_decides_between_bytes_and_text() {
-        for (sent, accept, answered) in [
-            ("application/grpc-web-text", "", "application/grpc-web-text"),
-            ("application/grpc-web-text", "*/*", "application/grpc-web-text"),
-            (
-                "application/grpc-web+proto",
-                "application/grpc-web-text",
-                "application/grpc-web-text+proto",
-            ),
-            ("application/grpc-web-text", "application/grpc-web+proto", "application/grpc-web"),
-            (
-                "application/grpc-web",
-                "application/grpc-web-text, application/grpc-web",
-                "application/grpc-web",
-            ),
-        ] {
-            let mut headers = HeaderMap::new();
-            headers.insert(ACCEPT, accept.parse().unwrap());
-            assert_eq!(form(sent).answered(&headers).content_type(), answered, "{sent} {accept}");
-        }
+    fn trailers_are_lines_in_a_frame() {
+        let mut trailers = HeaderMap::new();
+        trailers.append("x-a", "1".parse().unwrap());
+        trailers.append("x-a", "2".parse().unwrap());
+        trailers.append("grpc-status", "0".parse().unwrap());
+        let mut out = b"before".to_vec();
+        append_trailers(&trailers, &mut out);
+        let text = b"x-a: 1\r\nx-a: 2\r\ngrpc-status: 0\r\n";
+        assert_eq!(out, [&b"before\x80\0\0\0\x20"[..], text].concat());
     }
 }

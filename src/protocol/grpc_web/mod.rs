@@ -10,11 +10,10 @@
 //! first message is told in the head. A caller whose HTTP has no way to listen while it speaks can
 //! stream its messages all the same, and hears the answer when it has said all.
 
-mod answer;
 mod base64;
+mod content;
 mod door;
 mod form;
-mod stream;
 mod text;
 
 /// gRPC-Web's line in the table of protocols.

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use bytes::{BufMut, BytesMut};
 
 use super::*;
+use crate::protocol::packing;
 
 /// Pieces that are here, with a pause before each where the test wants one.
 struct Given {
@@ -37,7 +38,15 @@ fn frame(flag: u8, payload: &[u8]) -> Vec<u8> {
     frame.to_vec()
 }
 
-const STREAM: Terms = Terms { limit: 100, coding: None, streaming: true, eager: true };
+const STREAM: Terms = Terms {
+    limit: 100,
+    coding: None,
+    names: &packing::GRPC,
+    broken: Code::Internal,
+    json: None,
+    streaming: true,
+    eager: true,
+};
 const SINGLE: Terms = Terms { streaming: false, ..STREAM };
 
 async fn all(mut messages: Messages) -> Result<Vec<Bytes>, Error> {
@@ -90,7 +99,7 @@ async fn single_message_that_is_here_is_at_hand() {
     let found = messages(given(&[&body], false), SINGLE);
     assert_eq!(found.as_one().unwrap(), "only");
     let lazy = Terms { eager: false, ..SINGLE };
-    assert!(!messages(given(&[&body], false), lazy).is_at_hand());
+    assert!(!messages(given(&[&body], false), lazy.clone()).is_at_hand());
     for found in [messages(given(&[&body], false), lazy), messages(given(&[&body], true), SINGLE)] {
         assert_eq!(all(found).await.unwrap(), ["only"]);
     }
@@ -101,10 +110,10 @@ async fn single_message_that_is_none_or_two_is_unimplemented() {
     let two = [frame(0, b"a"), frame(0, b"b")].concat();
     for eager in [false, true] {
         let terms = Terms { eager, ..SINGLE };
-        let error = failure(&[&two], terms).await;
+        let error = failure(&[&two], terms.clone()).await;
         assert_eq!((error.code(), error.reason()), (Code::Unimplemented, "request_message_count"));
         assert!(error.message().contains("more than one"));
-        assert_eq!(failure(&[], terms).await.code(), Code::Unimplemented);
+        assert_eq!(failure(&[], terms.clone()).await.code(), Code::Unimplemented);
         let (first, rest) = two.split_at(7);
         assert_eq!(failure(&[first, rest], terms).await.code(), Code::Unimplemented);
     }
@@ -133,7 +142,7 @@ async fn packed_messages_come_as_they_are_or_plain() {
     let gzip = Terms { coding: Some(Coding::Gzip), ..STREAM };
     let packed = Coding::Gzip.pack(b"message").unwrap();
     let body = [frame(1, &packed), frame(0, b"plain")].concat();
-    let plain = all(messages(given(&[&body], false), gzip)).await.unwrap();
+    let plain = all(messages(given(&[&body], false), gzip.clone())).await.unwrap();
     assert_eq!(plain, ["message", "plain"]);
     let mut found = messages(given(&[&body], false), gzip);
     assert_eq!(found.coding(), Some(Coding::Gzip));
@@ -146,7 +155,7 @@ async fn packed_messages_come_as_they_are_or_plain() {
 #[tokio::test]
 async fn packed_messages_that_are_damaged_or_grow_too_large_are_told() {
     let gzip = Terms { coding: Some(Coding::Gzip), ..STREAM };
-    let error = failure(&[&frame(1, b"no gzip")], gzip).await;
+    let error = failure(&[&frame(1, b"no gzip")], gzip.clone()).await;
     assert_eq!(error.code(), Code::InvalidArgument);
     let bomb = Coding::Gzip.pack(&[0; 101]).unwrap();
     assert_eq!(failure(&[&frame(1, &bomb)], gzip).await.code(), Code::ResourceExhausted);

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     problem::Problem,
     protocol::{
-        Material, MethodPolicy,
+        Material, MethodPolicy, Methods,
         rule::{Rule, place},
     },
     schema::{Body, HttpRule, Method},
@@ -20,9 +20,9 @@ use crate::{
 
 /// Every problem of every rule.
 pub(super) fn check(material: &Material<'_>) -> Vec<Problem> {
-    let Material { plans, policies, .. } = material;
+    let methods = material.methods;
     let check = |(method, rule): (&Arc<Method>, &HttpRule)| {
-        Parts::of(method, rule, plans, &policies[method.index]).err()
+        Parts::of(method, rule, &methods.plans, methods.policy(method)).err()
     };
     material.rules.sources().filter_map(check).collect()
 }
@@ -31,11 +31,8 @@ pub(super) fn check(material: &Material<'_>) -> Vec<Problem> {
 ///
 /// # Errors
 /// What is wrong with its bodies or its policy.
-pub(super) fn bind(
-    rule: &Arc<Rule>,
-    plans: &Arc<Plans>,
-    policy: &MethodPolicy,
-) -> Result<Binding, Problem> {
+pub(super) fn bind(rule: &Arc<Rule>, methods: &Methods) -> Result<Binding, Problem> {
+    let (plans, policy) = (&methods.plans, methods.policy(&rule.method));
     let Parts { trailers, output, request, response } =
         Parts::of(&rule.method, &rule.source, plans, policy)?;
     Ok(Binding {

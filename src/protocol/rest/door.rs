@@ -1,6 +1,6 @@
 //! Finds the binding of a request, and opens the call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -8,7 +8,6 @@ use http::{
     header::{ALLOW, CONTENT_TYPE},
     request::Parts,
 };
-use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::{
@@ -21,28 +20,24 @@ use super::{
     response::RestAnswer,
 };
 use crate::{
-    coding::{Coding, Codings},
+    coding::Codings,
     error::Error,
     exchange::Exchange,
+    first_use::FirstUse,
     protocol::{
-        Call, Caller, Compiled, Door, Material, MethodPolicy, Opening, ResponseBody, Upload,
-        deadline, failure,
-        gathered::over_limit,
-        metadata,
+        Call, Caller, Compiled, Door, Material, Methods, Opening, ResponseBody, Upload, deadline,
+        failure, metadata,
         rule::{self, Rules},
     },
     route::{self, Captures, Found},
-    transcode::Plans,
 };
 
 /// REST, compiled for one schema.
 struct Rest {
     rules: Arc<Rules>,
     /// By the rule's number; made when the rule is used.
-    bindings: Box<[OnceLock<Arc<Binding>>]>,
-    plans: Arc<Plans>,
-    /// By `Method::index`.
-    policies: Arc<[Arc<MethodPolicy>]>,
+    bindings: FirstUse<Arc<Binding>>,
+    methods: Arc<Methods>,
 }
 
 /// Checks that every rule has a binding.
@@ -51,10 +46,9 @@ pub(super) fn compile(material: &Material<'_>) -> Compiled {
     if !problems.is_empty() {
         return Compiled { door: None, problems };
     }
-    let rules = material.rules.clone();
-    let bindings = (0..rules.len()).map(|_| OnceLock::new()).collect();
-    let (plans, policies) = (material.plans.clone(), material.policies.clone());
-    Compiled { door: Some(Box::new(Rest { rules, bindings, plans, policies })), problems }
+    let (rules, methods) = (material.rules.clone(), material.methods.clone());
+    let bindings = FirstUse::of(rules.len());
+    Compiled { door: Some(Box::new(Rest { rules, bindings, methods })), problems }
 }
 
 impl Door for Rest {
@@ -74,7 +68,7 @@ impl Door for Rest {
         match self.call(head, body, caller, accepted) {
             Ok(opening) => opening,
             Err(error) => {
-                let refusal = failure::respond(&error, &self.plans, accepted.problem);
+                let refusal = failure::respond(&error, &self.methods.plans, accepted.problem);
                 Opening::Answered(if is_head { response::strip(refusal) } else { refusal })
             }
         }
@@ -84,9 +78,9 @@ impl Door for Rest {
 impl Rest {
     /// The binding of the rule with this number.
     fn binding(&self, id: usize) -> &Arc<Binding> {
-        self.bindings[id].get_or_init(|| {
+        self.bindings.ask(id, || {
             let rule = self.rules.rule(id);
-            let bound = compile::bind(rule, &self.plans, &self.policies[rule.method.index]);
+            let bound = compile::bind(rule, &self.methods);
             Arc::new(bound.expect("what was sound at the start still is"))
         })
     }
@@ -117,7 +111,7 @@ impl Rest {
         };
         let deadline = deadline::stated(&head.headers)?;
         let codings = negotiate::codings(&head.headers)?;
-        let content = check_content(binding, &head, &body, &codings)?;
+        let content = check_content(binding, &head)?;
         let content_type = head.headers.get(CONTENT_TYPE);
         let content_type = content_type.map(|value| Bytes::copy_from_slice(value.as_bytes()));
         let tail = binding.rule.tail(&captures, head.uri.query());
@@ -156,13 +150,8 @@ fn options(allow: HeaderValue) -> Opening {
     Opening::Answered(response)
 }
 
-/// Whether the route takes this kind of body, and one that says it is this long.
-fn check_content(
-    binding: &Binding,
-    head: &Parts,
-    body: &Upload,
-    codings: &[Coding],
-) -> Result<Content, Error> {
+/// Whether the route takes this kind of body.
+fn check_content(binding: &Binding, head: &Parts) -> Result<Content, Error> {
     let content = Content::of(&head.headers);
     let takes = match binding.request {
         RequestShape::Nothing | RequestShape::RawWhole | RequestShape::RawField(_) => None,
@@ -178,12 +167,6 @@ fn check_content(
     };
     if let Some(takes) = takes {
         return Err(negotiate::unsupported(&head.headers, &head.method, takes));
-    }
-    let limit = binding.limits.request_message;
-    // The length of one that is coded says nothing yet.
-    let stated = if codings.is_empty() { body.size_hint().lower() } else { 0 };
-    if !binding.rule.method.client_streaming && stated > limit as u64 {
-        return Err(over_limit(limit));
     }
     Ok(content)
 }

@@ -6,7 +6,6 @@
 //! ```
 
 mod binding;
-mod break_off;
 mod compile;
 mod compression;
 mod door;
@@ -19,7 +18,6 @@ mod response;
 mod settings;
 mod stream;
 mod trailers;
-mod unpacked;
 
 pub use self::{compression::Compression, settings::Settings};
 

@@ -8,8 +8,9 @@ use std::fmt::Display;
 use http::{HeaderMap, HeaderValue, header};
 
 use crate::{
-    coding::Coding,
+    coding::{Coding, Codings, weighed},
     error::{Code, Error, Origin},
+    protocol::codec::is_other_charset,
 };
 
 /// The form of a stream of messages.
@@ -61,8 +62,7 @@ impl Accepted {
         let mut best = (0, false);
         for value in headers.get_all(header::ACCEPT) {
             let Ok(value) = value.to_str() else { continue };
-            for range in value.split(',') {
-                let (kind, weight) = weigh(range);
+            for (kind, weight) in weighed(value) {
                 if weight == 0 {
                     continue;
                 }
@@ -87,16 +87,6 @@ fn framing_of(kind: &str) -> Option<&'static (&'static str, Framing, &'static st
     })
 }
 
-/// A media range and its weight in thousandths.
-pub(super) fn weigh(range: &str) -> (&str, u32) {
-    let mut parts = range.split(';').map(str::trim);
-    let kind = parts.next().unwrap_or_default();
-    let weight = parts
-        .find_map(|parameter| parameter.strip_prefix("q=").or(parameter.strip_prefix("Q=")))
-        .map_or(1.0, |weight| weight.parse::<f32>().unwrap_or(0.0));
-    (kind, (weight.clamp(0.0, 1.0) * 1000.0) as u32)
-}
-
 /// What a request's body is, by its content type.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Content {
@@ -119,16 +109,7 @@ impl Content {
         let Ok(value) = value.to_str() else { return Self::Other };
         let mut parts = value.split(';').map(str::trim);
         let kind = parts.next().unwrap_or_default();
-        let other_charset = parts.any(|parameter| {
-            parameter.split_once('=').is_some_and(|(name, value)| {
-                name.eq_ignore_ascii_case("charset")
-                    && !matches!(
-                        value.trim_matches('"').to_ascii_lowercase().as_str(),
-                        "utf-8" | "utf8" | "us-ascii"
-                    )
-            })
-        });
-        if other_charset {
+        if parts.any(is_other_charset) {
             return Self::Other;
         }
         if kind.is_empty() || is_json(kind) {
@@ -204,15 +185,12 @@ pub(super) fn codings(headers: &HeaderMap) -> Result<Vec<Coding>, Error> {
 
 #[cold]
 fn untaken(what: impl Display) -> Error {
-    let known = Coding::ALL.map(Coding::name).join(", ");
+    let known = Codings::ALL.list();
     let message = format!("{what}; send it in one of {known}, or as it is");
-    let error = Error::new(Code::InvalidArgument, "unsupported_encoding", message)
+    Error::new(Code::InvalidArgument, "unsupported_encoding", message)
         .with_origin(Origin::Downstream)
-        .with_http(http::StatusCode::UNSUPPORTED_MEDIA_TYPE);
-    match HeaderValue::try_from(known) {
-        Ok(known) => error.with_header(header::ACCEPT_ENCODING, known),
-        Err(_) => error,
-    }
+        .with_http(http::StatusCode::UNSUPPORTED_MEDIA_TYPE)
+        .with_header(header::ACCEPT_ENCODING, HeaderValue::from_static(known))
 }
 
 #[cfg(test)]

@@ -21,20 +21,23 @@ use super::{
     binding::{Binding, RequestShape},
     fault,
     negotiate::Content,
-    unpacked::{Bound, Unpacked},
 };
 use crate::{
     coding::Coding,
     error::Error,
     exchange::{MessageStream, Messages},
-    protocol::{Upload, gathered::Gathered},
+    protocol::{
+        Upload,
+        unpacked::{Bound, Unpacked},
+        whole::whole,
+    },
     transcode::{Elements, Framing},
 };
 
 /// The body of a request, the codings undone that were applied in this order.
 ///
 /// # Errors
-/// A lack of memory.
+/// As of [`Unpacked::new`].
 pub(super) fn unpacked(
     binding: &Binding,
     body: Upload,
@@ -59,35 +62,28 @@ pub(super) fn messages(
 ) -> Messages {
     let tail = match tail {
         Ok(tail) => tail,
-        Err(error) => return Messages::stream(Failed(Some(error))),
+        Err(error) => return Messages::failed(error),
     };
-    if matches!(binding.request, RequestShape::Nothing) && body.is_end_stream() {
+    let takes_none = matches!(binding.request, RequestShape::Nothing);
+    if takes_none && body.is_end_stream() {
         return Messages::one(tail.into());
     }
-    let source = Source { binding: binding.clone(), tail, body, read: 0 };
-    if !binding.rule.method.client_streaming {
+    let binding = binding.clone();
+    if takes_none || !binding.rule.method.client_streaming {
         let content_type = content_type.unwrap_or_default();
-        return Messages::stream(Whole {
-            source,
-            content,
-            content_type,
-            gathered: Some(Gathered::Nothing),
+        return whole(body, binding.limits.request_message, move |body| {
+            binding.request(body.as_slice(), content, &content_type, &tail)
         });
     }
+    let source = Source { binding: binding.clone(), tail, body };
     match binding.request {
-        RequestShape::Nothing => Messages::stream(Whole {
-            source,
-            content,
-            content_type: Bytes::new(),
-            gathered: Some(Gathered::Nothing),
-        }),
         RequestShape::RawWhole | RequestShape::RawField(_) => Messages::stream(Pieces {
             source,
             content_type: content_type.unwrap_or_default(),
             first: true,
             ended: false,
         }),
-        RequestShape::Message | RequestShape::Field(_) => {
+        RequestShape::Nothing | RequestShape::Message | RequestShape::Field(_) => {
             let kind = match content {
                 Content::Lines => Framing::Lines,
                 Content::Sequence => Framing::Records,
@@ -99,66 +95,11 @@ pub(super) fn messages(
     }
 }
 
-/// What every kind of request reads from.
+/// What every kind of stream reads from.
 struct Source {
     binding: Arc<Binding>,
     tail: Vec<u8>,
     body: Unpacked,
-    /// Bytes of the body so far.
-    read: u64,
-}
-
-impl Source {
-    /// The next piece of the body.
-    fn poll_data(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, Error>>> {
-        let polled = self.body.poll_data(cx);
-        if let Poll::Ready(Some(Ok(data))) = &polled {
-            self.read += data.len() as u64;
-        }
-        polled
-    }
-}
-
-/// A message that can't be made.
-struct Failed(Option<Error>);
-
-impl MessageStream for Failed {
-    fn poll_message(
-        mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        Poll::Ready(self.0.take().map(Err))
-    }
-}
-
-/// A body that is one message.
-struct Whole {
-    source: Source,
-    content: Content,
-    content_type: Bytes,
-    /// Gone once it has been read.
-    gathered: Option<Gathered>,
-}
-
-impl MessageStream for Whole {
-    fn poll_message(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        let Whole { source, content, content_type, gathered } = &mut *self;
-        let Some(body) = gathered else { return Poll::Ready(None) };
-        let limit = source.binding.limits.request_message;
-        while let Some(data) = ready!(source.poll_data(cx)) {
-            let expected = source.body.expected().saturating_add(source.read);
-            if let Err(error) = data.and_then(|data| body.push(data, expected, limit)) {
-                *gathered = None;
-                return Poll::Ready(Some(Err(error)));
-            }
-        }
-        let body = gathered.take().unwrap_or_default();
-        let body = body.as_slice();
-        Poll::Ready(Some(source.binding.request(body, *content, content_type, &source.tail)))
-    }
 }
 
 /// A body whose elements are the messages of a stream.
@@ -179,7 +120,7 @@ impl Streamed {
             match self.elements.next_element() {
                 Ok(Some(element)) => return Poll::Ready(Some(self.message(&element))),
                 Ok(None) if self.ended => return Poll::Ready(None),
-                Ok(None) => match ready!(self.source.poll_data(cx)) {
+                Ok(None) => match ready!(self.source.body.poll_data(cx)) {
                     Some(Ok(data)) => self.elements.push(data),
                     Some(Err(error)) => return Poll::Ready(Some(Err(error))),
                     None => {
@@ -232,7 +173,7 @@ impl MessageStream for Pieces {
             return Poll::Ready(None);
         }
         let data = loop {
-            match ready!(self.source.poll_data(cx)) {
+            match ready!(self.source.body.poll_data(cx)) {
                 Some(Ok(data)) if data.is_empty() => {}
                 Some(Ok(data)) => break data,
                 Some(Err(error)) => {

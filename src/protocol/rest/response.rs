@@ -14,13 +14,14 @@ use super::{
     http_body::HttpBody,
     negotiate::{Accepted, Framing},
     raw_stream::RawStream,
-    stream::StreamBody,
+    stream::JsonStream,
 };
 use crate::{
     error::{Code, Error, Origin},
     exchange::{Messages, Metadata, Reply},
     protocol::{
-        Answer, ResponseBody, Written, body::StreamedBody, failure, metadata, only::only_message,
+        Answer, ResponseBody, Tongue, Written, body::StreamedBody, failure, json, metadata,
+        only::only_message, streamed::StreamBody,
     },
 };
 
@@ -38,6 +39,10 @@ pub(super) struct RestAnswer {
 }
 
 impl Answer for RestAnswer {
+    fn tongue(&self) -> Tongue {
+        if self.accepted.problem { failure::PROBLEM_TONGUE } else { failure::TONGUE }
+    }
+
     fn write(self: Box<Self>, outcome: Result<Reply, Error>) -> Written {
         let reply = match outcome {
             Ok(reply) => reply,
@@ -92,10 +97,9 @@ impl RestAnswer {
                 Ok((raw_content_type(&body)?, body.data))
             }
             ResponseShape::Message | ResponseShape::Field(_) => {
-                // JSON is two to three times its wire form, as a rule.
-                let mut json = Vec::with_capacity(message.len() * 3 + 64);
-                self.binding.write_json(&message, &mut json)?;
-                Ok((JSON, json.into()))
+                let mut text = Vec::with_capacity(json::room(message.len()));
+                self.binding.write_json(&message, &mut text)?;
+                Ok((JSON, text.into()))
             }
         }
     }
@@ -105,7 +109,7 @@ impl RestAnswer {
         let streamed = if self.is_raw() {
             self.raw_stream(first, metadata, messages)
         } else {
-            self.json_stream(first.as_ref(), metadata, messages)
+            self.json_stream(first, metadata, messages)
         };
         streamed.unwrap_or_else(|error| self.fail(&error))
     }
@@ -117,11 +121,13 @@ impl RestAnswer {
 
     fn json_stream(
         &self,
-        first: Option<&Bytes>,
+        first: Option<Bytes>,
         metadata: Metadata,
         messages: Messages,
     ) -> Result<Response<ResponseBody>, Error> {
-        let body = StreamBody::new(self.binding.clone(), self.accepted.framing, first, messages)?;
+        let (binding, framing) = (self.binding.clone(), self.accepted.framing);
+        let form = JsonStream { binding, framing, started: false };
+        let body = StreamBody::begun(first, messages, form)?;
         let content_type = HeaderValue::from_static(self.accepted.content_type);
         let mut response = self.begin(metadata, content_type);
         if self.accepted.framing == Framing::Events {
@@ -139,11 +145,11 @@ impl RestAnswer {
         metadata: Metadata,
         messages: Messages,
     ) -> Result<Response<ResponseBody>, Error> {
-        let first = first.map(|message| self.binding.raw_response(message)).transpose()?;
-        let first = first.unwrap_or_default();
-        let content_type = raw_content_type(&first)?;
+        // The first message's content type is that of all of them.
+        let head = first.clone().map(|message| self.binding.raw_response(message)).transpose()?;
+        let content_type = raw_content_type(&head.unwrap_or_default())?;
+        let body = StreamBody::begun(first, messages, RawStream(self.binding.clone()))?;
         let response = self.begin(metadata, content_type);
-        let body = RawStream::new(self.binding.clone(), first.data, messages);
         Ok(self.streamed(response, body))
     }
 

@@ -1,6 +1,6 @@
 //! Finds the method of a handshake, answers it, and opens the session.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{Request, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -9,72 +9,57 @@ use super::{
     Settings, handshake, inbox, origin,
     request::{Source, Takes},
     talk::Opened,
-    tongue::Tongue,
+    tongue,
 };
 use crate::{
     coding::Codings,
     error::Error,
-    exchange::{Exchange, Limits},
+    exchange::Exchange,
+    first_use::FirstUse,
     protocol::{
-        Caller, Compiled, Door, Material, MethodPolicy, Opening, Session, deadline, failure,
-        metadata,
+        Caller, Compiled, Door, Material, MethodPolicy, Methods, Opening, Session, deadline,
+        failure, metadata,
         rule::{self, Rule, Rules},
+        shape::Shape,
     },
     route::{self, Captures},
-    schema::{Body, Method, Schema},
-    transcode::{self, Plan, Plans},
+    schema::{Body, Method},
 };
 
 /// What holds for the sessions of one method.
 pub(super) struct Terms {
-    pub(super) input: Plan,
-    pub(super) output: Plan,
-    pub(super) json: transcode::Settings,
-    pub(super) limits: Limits,
+    pub(super) shape: Arc<Shape>,
     pub(super) settings: Settings,
-    pub(super) plans: Arc<Plans>,
     /// The rule of `/package.Service/Method`.
     own: Arc<Rule>,
 }
 
 impl Terms {
     /// `None` where the plans don't know the method's messages, of which other doors tell.
-    fn of(method: &Arc<Method>, plans: &Arc<Plans>, policy: &MethodPolicy) -> Option<Self> {
-        let MethodPolicy { json, parameters, websocket, limits, .. } = policy.clone();
+    fn of(method: &Arc<Method>, methods: &Methods) -> Option<Self> {
+        let MethodPolicy { parameters, websocket, .. } = methods.policy(method);
         Some(Self {
-            input: plans.message(&method.input)?,
-            output: plans.message(&method.output)?,
-            json,
-            limits,
-            settings: websocket,
-            plans: plans.clone(),
-            own: Arc::new(Rule::of_method(method, plans, &parameters)?),
+            shape: methods.shape(method)?.clone(),
+            settings: websocket.clone(),
+            own: Arc::new(Rule::of_method(method, &methods.plans, parameters)?),
         })
     }
 }
 
 /// WebSocket, compiled for one schema.
 struct WebSocket {
-    schema: Arc<Schema>,
+    methods: Arc<Methods>,
     rules: Arc<Rules>,
-    plans: Arc<Plans>,
-    /// By `Method::index`.
-    policies: Arc<[Arc<MethodPolicy>]>,
     /// By `Method::index`; made when the first session of a method opens, for most have none.
-    terms: Box<[OnceLock<Option<Arc<Terms>>>]>,
+    terms: FirstUse<Option<Arc<Terms>>>,
 }
 
 /// Prepares sessions of every method.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
-    let Material { schema, plans, policies, rules } = material;
-    let door = WebSocket {
-        terms: schema.methods().iter().map(|_| OnceLock::new()).collect(),
-        schema: Arc::clone(schema),
-        rules: Arc::clone(rules),
-        plans: Arc::clone(plans),
-        policies: Arc::clone(policies),
-    };
-    Compiled { door: Some(Box::new(door)), problems: Vec::new() }
+    let (methods, rules) = (material.methods.clone(), material.rules.clone());
+    let terms = FirstUse::of(methods.schema.methods().len());
+    let door = Box::new(WebSocket { methods, rules, terms });
+    Compiled { door: Some(door), problems: Vec::new() }
 }
 
 impl Door for WebSocket {
@@ -91,7 +76,7 @@ impl Door for WebSocket {
         let (head, body) = request.into_parts();
         let session = self.session(&head, &body, upgrade, caller);
         session.map_or_else(
-            |error| Opening::Answered(failure::respond(&error, &self.plans, false)),
+            |error| Opening::Answered(failure::respond(&error, &self.methods.plans, false)),
             |session| Opening::Session(Box::new(session)),
         )
     }
@@ -106,7 +91,7 @@ impl WebSocket {
         caller: &Caller,
     ) -> Result<Session, Error> {
         let metadata = metadata::from_request(head, caller)?;
-        let (tongue, subprotocol) = Tongue::of(&head.headers)?;
+        let (codec, subprotocol) = tongue::of(&head.headers)?;
         let response = handshake::accept(head, body, subprotocol)?;
         let mut captures = Captures::new();
         let (rule, terms, takes) = self.find(head.uri.path(), &mut captures)?;
@@ -115,7 +100,7 @@ impl WebSocket {
         origin::check(&head.headers, host, &terms.settings)?;
         let deadline = deadline::stated(&head.headers)?;
         let tail = rule.tail(&captures, head.uri.query());
-        let source = Source { terms: terms.clone(), rule: rule.clone(), tongue, tail };
+        let source = Source { terms: terms.clone(), rule: rule.clone(), codec, tail };
         let (giver, taker) = inbox::inbox();
         Ok(Session {
             exchange: Exchange {
@@ -124,21 +109,20 @@ impl WebSocket {
                 metadata,
                 messages: source.messages(takes, taker),
                 deadline,
-                limits: terms.limits,
+                limits: terms.shape.limits,
                 worker: caller.worker,
                 extensions: http::Extensions::new(),
                 journal: None,
             },
             route: rule.template.clone(),
             response,
-            talk: Box::new(Opened { upgrade, terms: terms.clone(), tongue, takes, inbox: giver }),
+            talk: Box::new(Opened { upgrade, terms: terms.clone(), codec, takes, inbox: giver }),
         })
     }
 
     fn terms(&self, method: &Arc<Method>) -> Option<&Arc<Terms>> {
-        let policy = &self.policies[method.index];
-        let compile = || Terms::of(method, &self.plans, policy).map(Arc::new);
-        self.terms[method.index].get_or_init(compile).as_ref()
+        let compile = || Terms::of(method, &self.methods).map(Arc::new);
+        self.terms.ask(method.index, compile).as_ref()
     }
 
     /// The rule that a path means, and how many messages its callers send.
@@ -148,7 +132,7 @@ impl WebSocket {
         captures: &mut Captures<'p>,
     ) -> Result<(&Arc<Rule>, &Arc<Terms>, Takes), Error> {
         let terms = |method| self.terms(method);
-        let by_name = self.schema.method_by_path(path).and_then(|method| {
+        let by_name = self.methods.schema.method_by_path(path).and_then(|method| {
             let terms = terms(method)?;
             Some((&terms.own, terms, false))
         });
@@ -173,12 +157,8 @@ impl WebSocket {
 }
 
 fn no_route(path: &str) -> Error {
-    const SHOWN: usize = 200;
-    let shown = &path[..path.floor_char_boundary(SHOWN)];
-    Error::not_found(
-        "no_route",
-        format!(
-            "no WebSocket route for {shown}; a method's REST path or `/package.Service/Method` is"
-        ),
-    )
+    let message = format!(
+        "no WebSocket route for {path:.200}; a method's REST path or `/package.Service/Method` is"
+    );
+    Error::not_found("no_route", message)
 }

@@ -8,11 +8,11 @@ use std::{
 
 use bytes::Bytes;
 
-use super::{door::Terms, inbox::Taker, tongue::Tongue};
+use super::{door::Terms, inbox::Taker};
 use crate::{
     error::Error,
     exchange::{MessageStream, Messages},
-    protocol::rule::Rule,
+    protocol::{codec::Codec, rule::Rule},
 };
 
 /// How many messages a caller has to send.
@@ -30,7 +30,7 @@ pub(super) enum Takes {
 pub(super) struct Source {
     pub(super) terms: Arc<Terms>,
     pub(super) rule: Arc<Rule>,
-    pub(super) tongue: Tongue,
+    pub(super) codec: Codec,
     /// The wire bytes of path and query, or what is wrong with them.
     pub(super) tail: Result<Vec<u8>, Error>,
 }
@@ -39,23 +39,14 @@ impl Source {
     /// The call's messages. What is wrong with path, query or frames is told by them, and not
     /// before: the method's stages come first.
     pub(super) fn messages(self, takes: Takes, frames: Taker) -> Messages {
-        let Self { terms, rule, tongue, tail } = self;
+        let Self { terms, rule, codec, tail } = self;
         let (tail, failed) = match tail {
             Ok(tail) if takes == Takes::Nothing => return Messages::one(tail.into()),
             Ok(tail) => (Some(tail), None),
             Err(error) => (None, Some(error)),
         };
         let single = takes != Takes::Many;
-        Messages::stream(Request {
-            terms,
-            rule,
-            tongue,
-            frames,
-            tail,
-            failed,
-            single,
-            ended: false,
-        })
+        Messages::stream(Request { terms, rule, codec, frames, tail, failed, single, ended: false })
     }
 }
 
@@ -63,7 +54,7 @@ impl Source {
 struct Request {
     terms: Arc<Terms>,
     rule: Arc<Rule>,
-    tongue: Tongue,
+    codec: Codec,
     frames: Taker,
     /// Taken by the first message.
     tail: Option<Vec<u8>>,
@@ -75,13 +66,14 @@ struct Request {
 impl Request {
     fn message(&mut self, payload: Option<Bytes>) -> Result<Bytes, Error> {
         let message = match payload {
-            Some(payload) => self.tongue.read(&self.terms, payload)?,
+            Some(payload) => self.terms.shape.read(self.codec, payload)?,
             None => Bytes::new(),
         };
         let tail = self.tail.take().filter(|tail| !tail.is_empty());
         let Some(tail) = tail else { return Ok(message) };
-        self.rule.check_collision(&message, &tail)?;
-        Ok([&message[..], &tail].concat().into())
+        let mut message = Vec::from(message);
+        self.rule.weave(&mut message, &tail)?;
+        Ok(message.into())
     }
 }
 

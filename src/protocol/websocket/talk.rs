@@ -17,12 +17,13 @@ use super::{
     inbox::Giver,
     line::{Heard, Line},
     request::Takes,
-    tongue::Tongue,
+    tongue,
 };
 use crate::{
     exchange::Messages,
     protocol::{
         caller::Stay,
+        codec::Codec,
         failure,
         session::{Ending, Outcome, Talk},
     },
@@ -38,7 +39,7 @@ const MESSAGES: usize = 64;
 pub(super) struct Opened {
     pub(super) upgrade: OnUpgrade,
     pub(super) terms: Arc<Terms>,
-    pub(super) tongue: Tongue,
+    pub(super) codec: Codec,
     pub(super) takes: Takes,
     pub(super) inbox: Giver,
 }
@@ -46,17 +47,17 @@ pub(super) struct Opened {
 impl Talk for Opened {
     fn hold<'a>(self: Box<Self>, call: Outcome<'a>, stay: Stay) -> BoxFuture<'a, Ending> {
         Box::pin(async move {
-            let Self { upgrade, terms, tongue, takes, inbox } = *self;
+            let Self { upgrade, terms, codec, takes, inbox } = *self;
             let Ok(upgraded) = upgrade.await else {
                 let refusal = End::Left.refusal();
                 return Ending { refusal, ..Ending::default() };
             };
-            let line = Line::open(upgraded, terms.limits.request_message).await;
+            let line = Line::open(upgraded, terms.shape.limits.request_message).await;
             let mut conversation = Conversation {
                 line,
                 clock: Clock::new(&terms.settings),
                 terms,
-                tongue,
+                codec,
                 inbox,
                 wants: Wants::of(takes),
                 reply: Reply::Awaited(call),
@@ -108,7 +109,7 @@ struct Conversation<'a> {
     line: Line,
     clock: Clock,
     terms: Arc<Terms>,
-    tongue: Tongue,
+    codec: Codec,
     inbox: Giver,
     wants: Wants,
     reply: Reply<'a>,
@@ -170,18 +171,18 @@ impl Conversation<'_> {
             self.half_close();
             return Ok(());
         }
-        match self.tongue {
-            Tongue::Json => self.take(text),
-            Tongue::Proto => {
+        match self.codec {
+            Codec::Json => self.take(text),
+            Codec::Proto => {
                 Err(End::Closed(Fault::Kind("in transom.proto a message is a binary frame")))
             }
         }
     }
 
     fn take_binary(&mut self, bytes: Bytes) -> Result<(), End> {
-        match self.tongue {
-            Tongue::Proto => self.take(bytes),
-            Tongue::Json => {
+        match self.codec {
+            Codec::Proto => self.take(bytes),
+            Codec::Json => {
                 Err(End::Closed(Fault::Kind("in transom.json a message is a text frame")))
             }
         }
@@ -204,7 +205,7 @@ impl Conversation<'_> {
                 self.inbox.give(message);
                 self.inbox.end();
             }
-            Wants::Never if self.tongue.is_empty(&message) => {}
+            Wants::Never if tongue::is_empty(self.codec, &message) => {}
             Wants::Never => {
                 return Err(End::unexpected(
                     "this route takes no message; its fields come from path and query",
@@ -239,7 +240,7 @@ impl Conversation<'_> {
             };
             self.clock.note_message();
             self.ending.sent += message.len() as u64;
-            if let Err(end) = self.line.send(self.tongue.kind(), message) {
+            if let Err(end) = self.line.send(tongue::kind(self.codec), message) {
                 return Poll::Ready(Some(end));
             }
         }
@@ -268,7 +269,7 @@ impl Conversation<'_> {
                 Reply::Coming(messages) => {
                     let message = ready!(messages.poll_message(cx)).transpose();
                     let message = message.and_then(|message| {
-                        message.map(|one| self.tongue.write(&self.terms, one)).transpose()
+                        message.map(|one| self.terms.shape.write(self.codec, one)).transpose()
                     });
                     return Poll::Ready(message.map_err(End::Failed));
                 }
@@ -297,7 +298,7 @@ impl Conversation<'_> {
         drop((reply, inbox));
         ending.refusal = end.refusal();
         let status = match &end {
-            End::Failed(error) => Some(failure::status_json(error, &terms.plans).into()),
+            End::Failed(error) => Some(failure::status_json(error, &terms.shape.plans).into()),
             _ => None,
         };
         line.part(status, end.frame()).await;

@@ -39,7 +39,7 @@ pub(super) async fn run(
             schedule.sent(delay, plan.budget.allows());
             continue;
         }
-        let outcome = match (under_way.is_empty(), schedule.due) {
+        let outcome = match (under_way.is_empty(), schedule.due()) {
             (true, None) => break,
             (true, Some(due)) => {
                 sleep_until(due).await;
@@ -103,29 +103,30 @@ struct Schedule {
 
 impl Schedule {
     fn is_due(&self) -> bool {
-        self.due.is_some_and(|due| due <= Instant::now())
+        self.due().is_some_and(|due| due <= Instant::now())
     }
 
     /// Notes an attempt.
     fn sent(&mut self, delay: Duration, allowed: bool) {
-        self.left -= 1;
-        self.due = None;
-        if self.left > 0 && allowed {
-            self.set(delay);
-        }
+        self.left = if allowed { self.left - 1 } else { 0 };
+        self.set(delay);
     }
 
     fn heed(&mut self, wish: Wish) {
-        match (self.due, wish) {
-            (None, _) => {}
-            (_, Wish::Stop) => self.due = None,
-            (_, Wish::Now) => self.set(Duration::ZERO),
-            (_, Wish::After(pause)) => self.set(pause),
+        match wish {
+            Wish::Stop => self.left = 0,
+            Wish::Now => self.set(Duration::ZERO),
+            Wish::After(pause) => self.set(pause),
         }
     }
 
     fn set(&mut self, pause: Duration) {
         let due = Instant::now() + pause;
         self.due = self.end.is_none_or(|end| due < end).then_some(due);
+    }
+
+    /// When the next attempt is sent, if one is.
+    fn due(&self) -> Option<Instant> {
+        self.due.filter(|_| self.left > 0)
     }
 }

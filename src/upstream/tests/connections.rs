@@ -3,7 +3,10 @@
 use tokio::{io::AsyncReadExt, sync::watch as signal, time::Instant};
 
 use super::*;
-use crate::error::Code;
+use crate::{
+    error::Code,
+    upstream::{Balance, Kind},
+};
 
 /// A port that nobody listens on.
 async fn closed_port() -> SocketAddr {
@@ -51,7 +54,7 @@ async fn name_is_tried_at_all_its_addresses() {
     // `localhost` is ::1 and 127.0.0.1 on most machines; the backend listens on the latter.
     let backend = backend(echo).await;
     let endpoint = format!("http://localhost:{}", backend.address.port());
-    let settings = Settings { endpoints: vec![endpoint], ..Settings::default() };
+    let settings = Settings { endpoints: vec![endpoint.into()], ..Settings::default() };
     assert_eq!(message(call(&cluster_with(settings), unary()).await).await, "ask");
 }
 
@@ -192,7 +195,16 @@ async fn callers_that_leave_the_line_block_nobody() {
 #[tokio::test]
 async fn endpoints_take_turns() {
     let (one, two) = (backend(echo).await, backend(echo).await);
-    let cluster = cluster_with(settings(&[one.address, two.address]));
+    let settings = Settings {
+        balance: Balance::of(Kind::RoundRobin),
+        ..settings(&[one.address, two.address])
+    };
+    let cluster = cluster_with(settings);
+    // The first calls make the connections.
+    while cluster.endpoints().members.iter().any(|member| member.endpoint.connections() == 0) {
+        call(&cluster, unary()).await.unwrap();
+        tokio::task::yield_now().await;
+    }
     let mut served = std::collections::HashMap::new();
     for _ in 0..10 {
         let exchange = unary();
@@ -227,8 +239,8 @@ async fn silent_endpoint_delays_one_call_at_most() {
     call(&cluster, unary()).await.unwrap();
     let started = Instant::now();
     let mut slow = 0;
-    // Long enough for the pause to end and the next dial to hang.
-    while started.elapsed() < Duration::from_millis(500) {
+    // Long enough for the dial to fail, the pause to end and the next dial to hang.
+    while started.elapsed() < Duration::from_millis(800) {
         let begun = Instant::now();
         assert_eq!(message(call(&cluster, unary()).await).await, "ask");
         slow += usize::from(begun.elapsed() > Duration::from_millis(250));
@@ -255,7 +267,7 @@ async fn connection_that_was_closed_is_replaced() {
     for round in 1..=5 {
         assert_eq!(message(call(&cluster, unary()).await).await, "ask");
         // The end of the connection arrives after the answer.
-        while cluster.connections(0, 0) > 0 {
+        while connections(&cluster) > 0 {
             tokio::task::yield_now().await;
         }
         assert_eq!(backend.connections(), round);
@@ -432,7 +444,7 @@ async fn dropped_cluster_lets_calls_finish_and_then_closes() {
 #[tokio::test]
 async fn workers_have_connections_of_their_own() {
     let backend = backend(echo).await;
-    let cluster = Cluster::new("test", &settings(&[backend.address]), 3).unwrap();
+    let cluster = Cluster::new("test", &settings(&[backend.address]), 3, &Lasting::new()).unwrap();
     for worker in [0, 1, 2, 0, 1, 2] {
         let exchange = Exchange { worker, ..unary() };
         assert_eq!(message(call(&cluster, exchange).await).await, "ask");

@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod endpoints;
 mod misbehaviour;
 mod streams;
 mod tls;
@@ -27,10 +28,11 @@ use tokio::{
     time::timeout,
 };
 
-use super::{Cluster, Settings};
+use super::{Cluster, Listed, Settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Journal, Limits, MessageStream, Messages, Metadata, Reply, Upstream},
+    lasting::Lasting,
     schema::{Idempotency, Method},
 };
 
@@ -53,7 +55,6 @@ fn method(name: &str) -> Arc<Method> {
     Arc::new(Method {
         index: 0,
         service: service.full_name().into(),
-        name: name.to_owned(),
         full_name: method.full_name().to_owned(),
         path: format!("/{}/{name}", service.full_name()).parse().unwrap(),
         input: method.input(),
@@ -61,7 +62,7 @@ fn method(name: &str) -> Arc<Method> {
         client_streaming: method.is_client_streaming(),
         server_streaming: method.is_server_streaming(),
         idempotency: Idempotency::Unknown,
-        rules: Vec::new(),
+        rules: Box::default(),
     })
 }
 
@@ -92,7 +93,7 @@ fn watch() -> Exchange {
 
 fn settings(addresses: &[SocketAddr]) -> Settings {
     Settings {
-        endpoints: addresses.iter().map(SocketAddr::to_string).collect(),
+        endpoints: addresses.iter().map(SocketAddr::to_string).map(Listed::from).collect(),
         ..Settings::default()
     }
 }
@@ -102,7 +103,7 @@ fn cluster(address: SocketAddr) -> Arc<Cluster> {
 }
 
 fn cluster_with(settings: Settings) -> Arc<Cluster> {
-    Cluster::new("test", &settings, 1).unwrap()
+    Cluster::new("test", &settings, 1, &Lasting::new()).unwrap()
 }
 
 async fn call(cluster: &Cluster, exchange: Exchange) -> Result<Reply, Error> {
@@ -273,4 +274,9 @@ async fn echo(request: Request<RecvStream>, mut respond: SendResponse<Bytes>) {
 /// Waits until the stream is reset and tells why.
 async fn reset_of(stream: &mut SendStream<Bytes>) -> h2::Reason {
     poll_fn(|cx| stream.poll_reset(cx)).await.unwrap()
+}
+
+/// How many connections the first endpoint of a cluster has.
+fn connections(cluster: &Cluster) -> usize {
+    cluster.endpoints().members[0].endpoint.connections()
 }

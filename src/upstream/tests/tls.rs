@@ -80,7 +80,7 @@ impl Authority {
 
 fn tls_settings(backend: &Backend, tls: Tls) -> Settings {
     Settings {
-        endpoints: vec![format!("https://localhost:{}", backend.address.port())],
+        endpoints: vec![format!("https://localhost:{}", backend.address.port()).into()],
         tls: Some(tls),
         ..Settings::default()
     }
@@ -177,7 +177,7 @@ async fn unusable_files_are_problems_all_at_once() {
         tls: Some(tls),
         ..Settings::default()
     };
-    let problems = Cluster::new("test", &settings, 1).err().unwrap();
+    let problems = Cluster::check(&settings).err().unwrap();
     let paths: Vec<_> = problems.iter().map(|problem| problem.place.path.as_str()).collect();
     assert_eq!(paths, ["tls.ca", "tls.certificate", "tls.key", "tls.server_name"]);
 }
@@ -198,7 +198,7 @@ async fn key_of_another_certificate_is_a_problem() {
         tls: Some(tls),
         ..Settings::default()
     };
-    let problems = Cluster::new("test", &settings, 1).err().unwrap();
+    let problems = Cluster::check(&settings).err().unwrap();
     assert_eq!(problems.len(), 1);
     assert!(problems[0].message.contains("client certificate"), "{}", problems[0]);
 }

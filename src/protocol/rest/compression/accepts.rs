@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header::ACCEPT_ENCODING};
 
-use crate::{coding::Coding, protocol::rest::negotiate::weigh};
+use crate::coding::{Coding, weighed};
 
 /// What a caller takes, as weights in thousandths; 0 is not at all.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -20,9 +20,9 @@ impl Accepts {
         let mut accepts = Self::default();
         let mut named = [false; Coding::ALL.len()];
         let mut others = None;
-        let values = headers.get_all(ACCEPT_ENCODING).into_iter();
-        for one in values.filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(',')) {
-            let (name, weight) = weigh(one);
+        let lists = headers.get_all(ACCEPT_ENCODING).into_iter();
+        let lists = lists.filter_map(|list| list.to_str().ok());
+        for (name, weight) in lists.flat_map(weighed) {
             if let Some(coding) = Coding::from_name(name) {
                 let place = place(coding);
                 (accepts.codings[place], named[place]) = (weight, true);

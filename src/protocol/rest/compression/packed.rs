@@ -15,7 +15,7 @@ use http_body::{Body, Frame};
 use crate::{
     coding::Packer,
     error::Error,
-    protocol::{Refusal, ResponseBody, body::StreamedBody, rest::break_off::BreakOff},
+    protocol::{Refusal, ResponseBody, body::StreamedBody, break_off::BreakOff},
 };
 
 /// How many bytes are packed before others have their turn: a millisecond's work or two.

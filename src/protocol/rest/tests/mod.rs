@@ -29,7 +29,9 @@ use crate::{
     error::Error,
     exchange::{Limits, MessageStream, Messages, Metadata, Reply},
     problem::Problem,
-    protocol::{Call, Caller, Door, Material, MethodPolicy, Opening, ResponseBody, Written, rule},
+    protocol::{
+        Call, Caller, Door, Material, MethodPolicy, Methods, Opening, ResponseBody, Written, rule,
+    },
     schema::Schema,
     transcode::{self, Plans, json_to_wire, wire_to_json, wire_to_wire},
 };
@@ -47,7 +49,8 @@ fn compiled(proto: &str, policy: &MethodPolicy) -> (Option<Kitchen>, Vec<Problem
         Ok(rules) => Arc::new(rules),
         Err(problems) => return (None, problems),
     };
-    let material = Material { schema: &schema, plans: &plans, policies: &policies, rules: &rules };
+    let methods = Arc::new(Methods::new(&schema, &plans, &policies));
+    let material = Material { methods: &methods, rules: &rules };
     let compiled = (ENTRY.compile)(&material);
     let kitchen = compiled.door.map(|door| Kitchen { door: door.into(), plans });
     (kitchen, compiled.problems)

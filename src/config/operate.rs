@@ -16,13 +16,22 @@ pub struct Admin {
 }
 
 /// How a configuration that has changed is taken while the gateway serves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Reload {
+    /// Whether files that change are taken by themselves, `true` by default; otherwise they are read
+    /// when SIGHUP or the operator's port says so, which suits those who change several at a time.
+    pub watch: bool,
     /// What becomes of a schema with changes that break callers (a route or method gone, a field
     /// renumbered, retyped or renamed): `warn` takes it and tells of them, `refuse` serves on with
     /// the one before; `warn` by default.
     pub on_breaking: OnBreaking,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        Self { watch: true, on_breaking: OnBreaking::default() }
+    }
 }
 
 /// What becomes of a schema with changes that break callers.

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
     sync::Arc,
 };
 
@@ -175,6 +176,7 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
+    let kept = (places.folder(), lasting);
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
     // Methods with the same policy share it: there may be thousands.
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
@@ -209,7 +211,7 @@ pub(super) fn resolve(
             if let Some((key, inside, message)) = base.contradiction() {
                 found.push(wording::problem(&rules.path(&fitting, key, inside), &message));
             }
-            let stages = stages(rules, &fitting, merged, method, lasting, &mut found);
+            let stages = stages(rules, &fitting, merged, method, kept, &mut found);
             let policy = policies.entry((fitting, upstream)).or_insert_with_key(|(_, upstream)| {
                 Arc::new(Policy { upstream: upstream.clone(), ..base.clone() })
             });
@@ -233,7 +235,7 @@ fn stages(
     fitting: &[usize],
     merged: &Map<String, Value>,
     method: &Method,
-    lasting: &Lasting,
+    (folder, lasting): (&Path, &Lasting),
     found: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Stage>> {
     let mut stages = Vec::new();
@@ -242,8 +244,9 @@ fn stages(
         let place = &rules.path(fitting, entry.name, "");
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
-            match (entry.build)(&Blueprint { settings: settings.as_ref(), method, place, lasting })
-            {
+            let blueprint =
+                Blueprint { settings: settings.as_ref(), method, place, folder, lasting };
+            match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {
                     let path = rules.path(fitting, entry.name, &inside);

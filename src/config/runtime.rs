@@ -30,6 +30,7 @@ pub struct Runtime {
     /// By `Method::index`.
     meters: MethodMeters,
     nowhere: Arc<MethodMeter>,
+    asks_for_approach: bool,
 }
 
 impl Runtime {
@@ -73,7 +74,18 @@ impl Runtime {
         let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
+        let asks_for_approach = chains.iter().any(Chain::asks_for_approach);
+        Ok(Self {
+            schema,
+            doors,
+            cors,
+            chains,
+            clusters,
+            meter,
+            meters,
+            nowhere,
+            asks_for_approach,
+        })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -84,7 +96,8 @@ impl Runtime {
         let nowhere = meter.nowhere(1);
         let (doors, chains) = (vec![door], Vec::new());
         let meters = meter.methods([].into_iter(), 1);
-        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+        let (clusters, asks_for_approach) = (Vec::new(), false);
+        Self { schema, doors, cors, chains, clusters, meter, meters, nowhere, asks_for_approach }
     }
 
     /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
@@ -114,6 +127,11 @@ impl Runtime {
     /// What web pages of other origins may call.
     pub fn cors(&self) -> &Cors {
         &self.cors
+    }
+
+    /// Whether any stage looks at how calls come in.
+    pub fn asks_for_approach(&self) -> bool {
+        self.asks_for_approach
     }
 
     /// The door for this request.

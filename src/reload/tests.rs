@@ -81,7 +81,8 @@ fn configuration(timeout: &str) -> String {
         "listen: [{{ address: 'unix:listen.sock' }}]\n\
          schema: [{{ protos: protos }}]\n\
          upstreams: {{ a: {{ endpoints: ['127.0.0.1:9'] }} }}\n\
-         services: {{ '*': {{ timeout: {timeout} }} }}\n"
+         services: {{ '*': {{ timeout: {timeout} }} }}\n\
+         reload: {{ watch: false }}\n"
     )
 }
 
@@ -142,7 +143,7 @@ async fn what_breaks_callers_is_told_or_refused_as_the_policy_says() {
     let bench = Bench::start().await;
     let renumbered = PROTO.replace("name = 1", "name = 2");
     bench.write("protos/a.proto", &renumbered);
-    let refusing = format!("{}reload: {{ on_breaking: refuse }}\n", configuration("1s"));
+    let refusing = configuration("1s").replace("watch", "on_breaking: refuse, watch");
     bench.write("transom.yaml", &refusing);
     let outcome = bench.reload().await;
     assert_eq!(outcome.verdict, Verdict::Refused);
@@ -169,7 +170,7 @@ async fn what_needs_a_restart_is_told() {
     assert_eq!(outcome.verdict, Verdict::Taken);
     let places: Vec<_> =
         outcome.problems.iter().map(|one| (one.place.line, &*one.place.path)).collect();
-    assert_eq!(places, [(Some(5), "workers"), (Some(6), "log")]);
+    assert_eq!(places, [(Some(6), "workers"), (Some(7), "log")]);
 }
 
 #[tokio::test]
@@ -201,6 +202,8 @@ async fn endpoints_stay_what_they_are_until_their_certificates_change() {
 #[tokio::test]
 async fn files_that_change_are_taken_without_a_word() {
     let bench = Bench::start().await;
+    bench.write("transom.yaml", &configuration("1s").replace("false", "true"));
+    assert_eq!(bench.reload().await.verdict, Verdict::Taken);
     let first = bench.runtime();
     // As an editor does it: a new file in the place of the old.
     bench.write("new", &PROTO.replace("Shelf {", "Shelf { rpc More(Ask) returns (Ask);"));

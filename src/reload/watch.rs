@@ -25,6 +25,8 @@ pub(super) struct Watch {
     seen: u64,
     refreshes: Vec<Refresh>,
     retry: Option<Instant>,
+    /// Whether files that have changed are taken by themselves.
+    by_itself: bool,
 }
 
 /// An upstream that is asked for its schema again and again.
@@ -49,8 +51,15 @@ impl Watch {
     pub(super) fn new(file: &File, inputs: Inputs, digest: u64) -> Self {
         let refreshes = Vec::new();
         let glance = Glance::default();
-        let mut watch =
-            Self { inputs, glance, tried: digest, seen: digest, refreshes, retry: None };
+        let mut watch = Self {
+            inputs,
+            glance,
+            tried: digest,
+            seen: digest,
+            refreshes,
+            retry: None,
+            by_itself: true,
+        };
         watch.serve(file);
         watch
     }
@@ -66,6 +75,7 @@ impl Watch {
             _ => None,
         });
         self.refreshes = refreshes.collect();
+        self.by_itself = file.reload.watch;
     }
 
     /// An attempt was made with these files.
@@ -101,7 +111,11 @@ impl Watch {
     /// What a look needs, to be done where it holds nobody up.
     pub(super) fn look(&self) -> impl FnOnce() -> Option<(Glance, u64)> + Send + 'static {
         let (inputs, last, settled) = (self.inputs.clone(), self.glance, self.seen == self.tried);
+        let by_itself = self.by_itself;
         move || {
+            if !by_itself {
+                return None;
+            }
             let glance = inputs.glance();
             // What was seen to change is read until it has been taken.
             let read = !settled || glance.may_differ(&last);

@@ -20,10 +20,12 @@ async fn stamp(gateway: &Gateway) -> String {
 
 #[tokio::test]
 async fn reload_by_a_changed_file_needs_nobody() {
-    let operated = Operated::start(&stamped("one")).await;
+    let watched = |configuration: String| configuration.replace("watch: false", "watch: true");
+    let operated =
+        Operated::start_with(|_, configuration| watched(configuration) + &stamped("one")).await;
     assert_eq!(stamp(&operated.gateway).await, "one");
     // As editors do it: a new file in the place of the old.
-    operated.write("new", operated.configuration() + &stamped("two"));
+    operated.write("new", watched(operated.configuration()) + &stamped("two"));
     fs::rename(operated.path("new"), operated.path("transom.yaml")).unwrap();
     let last = operated.until_reloaded(|last| last["reason"] == "files").await;
     assert_eq!(last["result"], "taken", "{last}");
@@ -53,7 +55,7 @@ async fn reload_by_a_mounted_volume_follows_its_links() {
         fs::remove_file(folder.path().join("api.binpb")).unwrap();
         mount(folder, "..1", &descriptor_set_with("Before"));
         symlink("..data/api.binpb", folder.path().join("api.binpb")).unwrap();
-        configuration
+        configuration.replace("watch: false", "watch: true")
     })
     .await;
     mount(&operated.folder, "..2", &descriptor_set_with("After"));
@@ -103,7 +105,10 @@ async fn reload_that_does_not_build_leaves_the_old_in_force_and_says_why() {
 
 #[tokio::test]
 async fn reload_of_what_breaks_callers_is_refused_where_the_policy_says_so() {
-    let operated = Operated::start("reload: { on_breaking: refuse }\n").await;
+    let operated = Operated::start_with(|_, configuration| {
+        configuration.replace("{ watch", "{ on_breaking: refuse, watch")
+    })
+    .await;
     operated.write("api.binpb", descriptor_set_with("Extra"));
     assert_eq!(operated.reload().await["result"], "taken");
     operated.write("api.binpb", transom::cli::demo::bookshelf::DESCRIPTOR_SET);

@@ -36,7 +36,8 @@ impl Operated {
         Self { folder, _bookshelf: bookshelf, upstream, gateway, admin }
     }
 
-    /// One listener, the bookshelf, the operator's port, two workers.
+    /// One listener, the bookshelf, the operator's port, two workers; files are not watched, so that a
+    /// test knows when they are read.
     pub(crate) fn configuration(&self) -> String {
         configuration(self.upstream)
     }
@@ -95,6 +96,7 @@ fn configuration(upstream: SocketAddr) -> String {
          schema: [{{ descriptor_set: api.binpb }}]\n\
          upstreams: {{ bookshelf: {{ endpoints: [\"http://{upstream}\"] }} }}\n\
          admin: {{ address: 127.0.0.1:0 }}\n\
-         workers: 2\n"
+         workers: 2\n\
+         reload: {{ watch: false }}\n"
     )
 }

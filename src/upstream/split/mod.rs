@@ -22,9 +22,12 @@ use crate::{
     exchange::{Exchange, Reply, Upstream},
 };
 
+/// A header, the value that it must have if it is not any, and who then answers.
+type AskedFor = (HeaderName, Option<HeaderValue>, Arc<dyn Upstream>);
+
 /// One of several upstreams, chosen call by call.
 pub struct Split {
-    matches: Box<[(HeaderName, Option<HeaderValue>, Arc<dyn Upstream>)]>,
+    matches: Box<[AskedFor]>,
     /// With each, the sum of the weights up to it; the last is the sum of all.
     shares: Box<[(usize, Arc<dyn Upstream>)]>,
     sticky: Option<HeaderName>,

@@ -27,14 +27,14 @@
 //! # Who may know whom
 //!
 //! ```text
-//! 0  error, problem, lasting                    nothing of ours
+//! 0  error, problem, lasting, first_use         nothing of ours
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
 //! 4  gateway                                    composes 0 to 3
-//! 5  listener, observe, cli, main               the edges
+//! 5  listener, observe, reload, admin, cli      the edges
 //! ```
 //!
 //! `observe` is an edge too, but the gateway tells it what happened. A test keeps all of this.
@@ -48,6 +48,8 @@ pub mod error;
 pub mod problem;
 
 pub mod lasting;
+
+pub mod first_use;
 
 pub mod coding;
 
@@ -80,5 +82,9 @@ pub mod config;
 pub mod gateway;
 
 pub mod listener;
+
+pub mod reload;
+
+pub mod admin;
 
 pub mod cli;

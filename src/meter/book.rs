@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{Counter, Gauge, MethodMeter, Page, Series, UNKNOWN};
-use crate::lasting::Lasting;
+use crate::{first_use::FirstUse, lasting::Lasting};
 
 /// All that is counted. It holds nothing alive: what nobody counts any more leaves the page.
 pub struct Meter {
@@ -23,6 +23,15 @@ struct Kept {
     /// By the name of the series and the values of its labels.
     counters: BTreeMap<Key, (&'static Series, Weak<Counter>)>,
     gauges: BTreeMap<Key, (&'static Series, Weak<Gauge>)>,
+}
+
+impl Kept {
+    /// Forgets what nobody holds any more. Once for many: there may be thousands.
+    fn sweep(&mut self) {
+        self.methods.retain(|_, meter| meter.strong_count() > 0);
+        self.counters.retain(|_, (_, counter)| counter.strong_count() > 0);
+        self.gauges.retain(|_, (_, gauge)| gauge.strong_count() > 0);
+    }
 }
 
 type Key = (&'static str, Vec<String>);
@@ -43,31 +52,43 @@ impl Meter {
         place.unwrap_or(self.protocols.len())
     }
 
-    /// The meters of these methods, given as service and name, in the same order: those that are
-    /// held already, and new ones with a shard for each of this many workers.
+    /// The meters of these methods, given as service and name: those that are held already, and
+    /// the others when they are called.
     pub fn methods<'m>(
-        &self,
-        methods: impl IntoIterator<Item = (&'m Arc<str>, &'m str)>,
+        self: &Arc<Self>,
+        methods: impl ExactSizeIterator<Item = (&'m Arc<str>, &'m str)>,
         workers: usize,
-    ) -> Vec<Arc<MethodMeter>> {
+    ) -> MethodMeters {
+        let called = FirstUse::of(methods.len());
         let mut kept = self.lock();
-        kept.methods.retain(|_, meter| meter.strong_count() > 0);
-        let found = methods.into_iter().map(|(service, name)| {
-            let key = (service.clone(), name.to_owned());
-            if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
-                return meter;
+        kept.sweep();
+        if !kept.methods.is_empty() {
+            for (place, (service, name)) in methods.enumerate() {
+                let key = (service.clone(), name.to_owned());
+                if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
+                    called.ask(place, || meter);
+                }
             }
-            let meter = MethodMeter::new(service, name, self.protocols.len(), workers);
-            let meter = Arc::new(meter);
-            kept.methods.insert(key, Arc::downgrade(&meter));
-            meter
-        });
-        found.collect()
+        }
+        MethodMeters { meter: self.clone(), workers, called }
+    }
+
+    /// The meter of a method: the one that is held already, or a new one with a shard for each of
+    /// this many workers.
+    pub fn method(&self, service: &Arc<str>, name: &str, workers: usize) -> Arc<MethodMeter> {
+        let key = (service.clone(), name.to_owned());
+        let mut kept = self.lock();
+        if let Some(meter) = kept.methods.get(&key).and_then(Weak::upgrade) {
+            return meter;
+        }
+        let meter = Arc::new(MethodMeter::new(service, name, self.protocols.len(), workers));
+        kept.methods.insert(key, Arc::downgrade(&meter));
+        meter
     }
 
     /// Where requests are counted that reach no method.
     pub fn nowhere(&self, workers: usize) -> Arc<MethodMeter> {
-        self.methods([(&Arc::from(UNKNOWN), UNKNOWN)], workers).remove(0)
+        self.method(&Arc::from(UNKNOWN), UNKNOWN, workers)
     }
 
     /// The counter of this series with these values of its labels.
@@ -82,7 +103,8 @@ impl Meter {
 
     /// Tells everything that is counted now.
     pub fn tell(&self, page: &mut Page) {
-        let kept = self.lock();
+        let mut kept = self.lock();
+        kept.sweep();
         for meter in kept.methods.values().filter_map(Weak::upgrade) {
             meter.tell(&self.protocols, page);
         }
@@ -101,11 +123,27 @@ impl Meter {
     }
 }
 
+/// The meters of a runtime's methods, each found when its method is called first: there may be
+/// thousands that never are.
+#[derive(Debug)]
+pub struct MethodMeters {
+    meter: Arc<Meter>,
+    workers: usize,
+    called: FirstUse<Arc<MethodMeter>>,
+}
+
+impl MethodMeters {
+    /// The meter of the method at this place, of this service and name.
+    pub fn of(&self, place: usize, service: &Arc<str>, name: &str) -> &Arc<MethodMeter> {
+        self.called.ask(place, || self.meter.method(service, name, self.workers))
+    }
+}
+
 fn as_texts(labels: &[String]) -> Vec<&str> {
     labels.iter().map(String::as_str).collect()
 }
 
-/// What is held under these labels, or a new one; who is not held any more leaves.
+/// What is held under these labels, or a new one.
 fn find<T: Default>(
     kept: &mut BTreeMap<Key, (&'static Series, Weak<T>)>,
     series: &'static Series,
@@ -115,7 +153,6 @@ fn find<T: Default>(
     if let Some(handle) = kept.get(&key).and_then(|(_, handle)| handle.upgrade()) {
         return handle;
     }
-    kept.retain(|_, (_, handle)| handle.strong_count() > 0);
     let handle = Arc::new(T::default());
     kept.insert(key, (series, Arc::downgrade(&handle)));
     handle

@@ -6,9 +6,9 @@
 //! admin ── states of clusters ───────────────────────┘
 //! ```
 //!
-//! Whoever counts holds a handle that was found once, when its runtime was built: on the way of a
-//! request there is no map, no lock and nothing to allocate, only additions to memory that one worker
-//! alone writes. Only a scrape adds the shards up and thinks of names.
+//! Whoever counts holds a handle that was found once, for a method when it was called first: after
+//! that there is no map, no lock and nothing to allocate on the way of a request, only additions to
+//! memory that one worker alone writes. Only a scrape adds the shards up and thinks of names.
 //!
 //! Labels are bounded by the configuration and the schema: never a path, an address of a caller or
 //! a header. Counts are kept over a reload as long as what they count is still there.
@@ -22,12 +22,16 @@ mod series;
 mod tests;
 
 pub use self::{
-    book::Meter,
+    book::{Meter, MethodMeters},
     handle::{Counter, Gauge, Held},
     method::{MethodMeter, Shard, Tally},
     page::{CONTENT_TYPE, Page},
     series::{
-        CONNECTIONS, CONNECTIONS_OPENED, DURATION, IN_FLIGHT, Kind, REQUESTS, SERIES, Series,
+        ADMISSION_REFUSED, BREAKER_LIMIT, BREAKER_NOW, BREAKER_REFUSED, CLUSTER_PANIC, CONNECTIONS,
+        CONNECTIONS_OPENED, DURATION, ENDPOINT_CONNECT_FAILURES, ENDPOINT_CONNECTIONS,
+        ENDPOINT_EJECTIONS, ENDPOINT_FAILURES, ENDPOINT_IN_FLIGHT, ENDPOINT_IN_USE,
+        ENDPOINT_LATENCY, ENDPOINT_REQUESTS, IN_FLIGHT, Kind, RELOADS, REQUESTS, RETRIES, SERIES,
+        SNAPSHOT_TIME, Series,
     },
 };
 

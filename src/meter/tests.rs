@@ -27,7 +27,7 @@ const GET_BOOK: &str = r#"service="b.Shelf",method="GetBook""#;
 #[test]
 fn requests_count_at_their_end_on_every_worker() {
     let meter = meter(&Lasting::new());
-    let [method] = &meter.methods([(&"b.Shelf".into(), "GetBook")], 2)[..] else { panic!() };
+    let method = meter.method(&"b.Shelf".into(), "GetBook", 2);
     for (worker, protocol, code) in
         [(0, "rest", Code::Ok), (1, "rest", Code::Ok), (1, "grpc", Code::NotFound)]
     {
@@ -59,7 +59,7 @@ fn requests_count_at_their_end_on_every_worker() {
 #[test]
 fn a_request_is_counted_for_the_method_that_it_reached_first() {
     let meter = meter(&Lasting::new());
-    let method = meter.methods([(&"b.Shelf".into(), "GetBook")], 1).remove(0);
+    let method = meter.method(&"b.Shelf".into(), "GetBook", 1);
     let nowhere = meter.nowhere(1);
     let mut tally = Tally::begin();
     tally.calls(method.shard(0));
@@ -74,17 +74,20 @@ fn a_request_is_counted_for_the_method_that_it_reached_first() {
 fn counts_are_kept_while_somebody_holds_them_and_leave_with_the_last() {
     let lasting = Lasting::new();
     let meter = meter(&lasting);
-    let names = [(&Arc::from("b.Shelf"), "GetBook")];
-    let first = meter.methods(names, 1);
+    let service = Arc::from("b.Shelf");
+    let of = |meters: &MethodMeters, place| meters.of(place, &service, "GetBook").clone();
+    let first = meter.methods([(&service, "GetBook")].into_iter(), 1);
     drop({
         let mut tally = Tally::begin();
-        tally.calls(first[0].shard(0));
+        tally.calls(of(&first, 0).shard(0));
         tally
     });
-    let again = meter.methods(names, 1);
-    assert!(Arc::ptr_eq(&first[0], &again[0]));
+    let again = meter.methods([(&service, "Other"), (&service, "GetBook")].into_iter(), 1);
+    assert!(Arc::ptr_eq(&of(&first, 0), &of(&again, 1)));
+    drop(first);
+    assert_ne!(text(&meter), "", "who is built while another serves keeps what that counted");
     assert!(Arc::ptr_eq(&meter, &super::Meter::of(&lasting, ["rest"])));
-    drop((first, again));
+    drop(again);
     assert_eq!(text(&meter), "");
     let counter = meter.counter(&CONNECTIONS_OPENED, &["0.0.0.0:80"]);
     counter.count();

@@ -3,7 +3,7 @@
 //! A schema may have thousands of methods of which a day's traffic calls ten: what JSON needs of a
 //! method is made when somebody sends it some first.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -11,6 +11,7 @@ use super::{MethodPolicy, codec::Codec, json};
 use crate::{
     error::Error,
     exchange::Limits,
+    first_use::FirstUse,
     schema::{Method, Schema},
     transcode::{Plan, Plans, Settings},
 };
@@ -24,7 +25,7 @@ pub struct Methods {
     /// What holds for each method, by `Method::index`.
     pub policies: Arc<[Arc<MethodPolicy>]>,
     /// By `Method::index`.
-    shapes: Box<[OnceLock<Option<Arc<Shape>>>]>,
+    shapes: FirstUse<Option<Arc<Shape>>>,
 }
 
 impl Methods {
@@ -34,7 +35,7 @@ impl Methods {
         plans: &Arc<Plans>,
         policies: &Arc<[Arc<MethodPolicy>]>,
     ) -> Self {
-        let shapes = schema.methods().iter().map(|_| OnceLock::new()).collect();
+        let shapes = FirstUse::of(schema.methods().len());
         let (schema, plans, policies) = (schema.clone(), plans.clone(), policies.clone());
         Self { schema, plans, policies, shapes }
     }
@@ -52,7 +53,7 @@ impl Methods {
     /// The shape of a method that the plans know.
     pub fn shape(&self, method: &Arc<Method>) -> Option<&Arc<Shape>> {
         let compile = || Shape::compile(method, &self.plans, self.policy(method)).map(Arc::new);
-        self.shapes[method.index].get_or_init(compile).as_ref()
+        self.shapes.ask(method.index, compile).as_ref()
     }
 }
 

@@ -79,7 +79,7 @@ impl<'p> Captures<'p> {
 }
 
 /// Where a variable lies, in segments of the path.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Span {
     first: usize,
     /// How many segments; `usize::MAX` for all that are left.

@@ -24,6 +24,7 @@
 
 mod allowed;
 mod capture;
+mod edges;
 mod parser;
 mod path;
 mod percent;

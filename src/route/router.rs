@@ -20,10 +20,9 @@
 //! `/caf%C3%A9@1`, `/caf%c3%a9%401` and a template's `/café@1` are all one. A segment whose
 //! encoding is broken equals no literal.
 
-use std::{error, fmt};
+use std::{collections::HashMap, error, fmt, hash::Hash, iter, num::NonZeroU32};
 
 use http::Method;
-use smallvec::SmallVec;
 
 use crate::schema::HttpMethod;
 
@@ -48,43 +47,27 @@ pub enum Found {
 /// An immutable table of routes.
 ///
 /// A look-up costs a hash a segment, whatever the number of routes, and allocates nothing unless a
-/// segment that could be a literal is percent-encoded, or the answer is a 405.
+/// segment that could be a literal is percent-encoded, or the answer is a 405. There may be tens of
+/// thousands of routes, so what is alike in many is kept once: HTTP methods, and where variables lie.
 #[derive(Debug)]
 pub struct Router {
     trie: Trie,
-    shapes: Vec<Shape>,
+    /// By shape: the first of its routes.
+    shapes: Vec<u32>,
     routes: Vec<Route>,
+    methods: Vec<HttpMethod>,
+    spans: Vec<Box<[Span]>>,
 }
 
-/// What is bound to one shape of template.
-#[derive(Debug, Default)]
-struct Shape {
-    /// Places in `routes`.
-    exact: SmallVec<[(Method, u32); 1]>,
-    any: Option<u32>,
-}
-
+/// A method of one shape of template.
 #[derive(Debug)]
 struct Route {
-    id: usize,
-    spans: Box<[Span]>,
-}
-
-impl Shape {
-    fn exact(&self, method: &Method) -> Option<u32> {
-        self.exact.iter().find(|(bound, _)| bound == method).map(|(_, route)| *route)
-    }
-
-    /// The route for a caller that names no method.
-    fn preferred(&self) -> Option<u32> {
-        let first = || self.exact.first().map(|(_, route)| *route);
-        self.exact(&Method::GET).or_else(first).or(self.any)
-    }
-
-    fn route(&self, method: &Method) -> Option<u32> {
-        let from_get = || self.exact(&Method::GET).filter(|_| *method == Method::HEAD);
-        self.exact(method).or_else(from_get).or(self.any)
-    }
+    id: u32,
+    /// Places in the router's lists.
+    method: u32,
+    spans: u32,
+    /// The next route of the shape, in the order of declaration. Never the first of all.
+    next: Option<NonZeroU32>,
 }
 
 impl Router {
@@ -97,13 +80,10 @@ impl Router {
         let mut fits_path = false;
         let found = self.trie.walk(path, |shape, matched| {
             fits_path = true;
-            self.shapes[shape].route(method).map(|route| (&self.routes[route as usize], matched))
+            self.route(shape, method).map(|route| (route, matched))
         });
         match found {
-            Some((route, matched)) => {
-                captures.fill(matched, &route.spans);
-                Found::Route(route.id)
-            }
+            Some((route, matched)) => Found::Route(self.capture(route, matched, captures)),
             None if fits_path => {
                 self.allowed(path).map_or(Found::NotFound, Found::MethodNotAllowed)
             }
@@ -115,20 +95,59 @@ impl Router {
     /// most specific template GET's route, else the first that was declared.
     pub fn find_any<'p>(&self, path: &'p str, captures: &mut Captures<'p>) -> Option<usize> {
         captures.clear();
-        let preferred = |shape: usize, matched| Some((self.shapes[shape].preferred()?, matched));
+        let preferred = |shape: usize, matched| Some((self.preferred(shape)?, matched));
         let (route, matched) = self.trie.walk(path, preferred)?;
-        let Route { id, spans } = &self.routes[route as usize];
-        captures.fill(matched, spans);
-        Some(*id)
+        Some(self.capture(route, matched, captures))
+    }
+
+    fn capture<'p>(&self, route: &Route, matched: &'p str, captures: &mut Captures<'p>) -> usize {
+        captures.fill(matched, &self.spans[route.spans as usize]);
+        route.id as usize
+    }
+
+    /// The routes of a shape, in the order of declaration.
+    fn of_shape(&self, shape: usize) -> impl Iterator<Item = &Route> {
+        let first = self.shapes.get(shape).map(|first| &self.routes[*first as usize]);
+        iter::successors(first, |route| Some(&self.routes[route.next?.get() as usize]))
+    }
+
+    fn method(&self, route: &Route) -> &HttpMethod {
+        &self.methods[route.method as usize]
+    }
+
+    /// The route of a shape for a method: its own before HEAD's by GET before one for any.
+    fn route(&self, shape: usize, method: &Method) -> Option<&Route> {
+        let is = |route: &&Route, method: &Method| match self.method(route) {
+            HttpMethod::One(one) => one == method,
+            HttpMethod::Any => false,
+        };
+        let from_get = || {
+            let is_head = *method == Method::HEAD;
+            is_head.then(|| self.of_shape(shape).find(|route| is(route, &Method::GET)))?
+        };
+        let any = || self.of_shape(shape).find(|route| *self.method(route) == HttpMethod::Any);
+        self.of_shape(shape).find(|route| is(route, method)).or_else(from_get).or_else(any)
+    }
+
+    /// The route of a shape for a caller that names no method.
+    fn preferred(&self, shape: usize) -> Option<&Route> {
+        let one = || self.of_shape(shape).find(|route| *self.method(route) != HttpMethod::Any);
+        let get = self.of_shape(shape).find(
+            |route| matches!(self.method(route), HttpMethod::One(method) if *method == Method::GET),
+        );
+        get.or_else(one).or_else(|| self.of_shape(shape).next())
     }
 
     /// The methods that a raw path answers; none if no route fits it.
     pub fn allowed(&self, path: &str) -> Option<Allowed> {
         let (mut methods, mut any, mut fits_path) = (Vec::new(), false, false);
         let _: Option<()> = self.trie.walk(path, |shape, _| {
-            let shape = &self.shapes[shape];
-            methods.extend(shape.exact.iter().map(|(method, _)| method));
-            any |= shape.any.is_some();
+            for route in self.of_shape(shape) {
+                match self.method(route) {
+                    HttpMethod::One(method) => methods.push(method),
+                    HttpMethod::Any => any = true,
+                }
+            }
             fits_path = true;
             None
         });
@@ -150,6 +169,9 @@ impl Router {
 #[derive(Debug)]
 pub struct RouterBuilder {
     router: Router,
+    /// The router's methods and spans by their places.
+    methods: HashMap<HttpMethod, u32>,
+    spans: HashMap<Box<[Span]>, u32>,
     conflicts: Vec<Conflict>,
 }
 
@@ -170,37 +192,54 @@ pub struct Conflict {
 impl RouterBuilder {
     /// Without routes.
     pub fn new() -> Self {
-        let router = Router { trie: Trie::new(), shapes: Vec::new(), routes: Vec::new() };
-        Self { router, conflicts: Vec::new() }
+        Self::for_routes(0)
     }
 
-    /// Adds a route. `id` is the caller's own and comes back from [`Router::find`].
+    /// With room for this many routes. Lists that grow leave holes in memory behind.
+    pub fn for_routes(count: usize) -> Self {
+        Self {
+            router: Router {
+                trie: Trie::for_shapes(count),
+                shapes: Vec::with_capacity(count),
+                routes: Vec::with_capacity(count),
+                methods: Vec::new(),
+                spans: Vec::new(),
+            },
+            methods: HashMap::new(),
+            spans: HashMap::new(),
+            conflicts: Vec::new(),
+        }
+    }
+
+    /// Adds a route. `id` is the caller's own, below 2³², and comes back from [`Router::find`].
     pub fn insert(&mut self, method: &HttpMethod, template: &Template, id: usize) {
-        let Router { trie, shapes, routes } = &mut self.router;
-        let index = trie.insert(template);
-        if index == shapes.len() {
-            shapes.push(Shape::default());
+        let Self { router, methods, spans, conflicts } = self;
+        let shape = router.trie.insert(template);
+        for route in router.of_shape(shape) {
+            if router.method(route) == method {
+                conflicts.push(Conflict {
+                    method: method.clone(),
+                    template: template.to_string(),
+                    first: route.id as usize,
+                    second: id,
+                });
+                return;
+            }
         }
-        let shape = &mut shapes[index];
-        let bound = match method {
-            HttpMethod::One(method) => shape.exact(method),
-            HttpMethod::Any => shape.any,
-        };
-        if let Some(bound) = bound {
-            self.conflicts.push(Conflict {
-                method: method.clone(),
-                template: template.to_string(),
-                first: routes[bound as usize].id,
-                second: id,
-            });
-            return;
+        let place = router.routes.len() as u32;
+        match router.shapes.get(shape) {
+            None => router.shapes.push(place),
+            Some(first) => {
+                let mut last = *first as usize;
+                while let Some(next) = router.routes[last].next {
+                    last = next.get() as usize;
+                }
+                router.routes[last].next = NonZeroU32::new(place);
+            }
         }
-        let place = routes.len() as u32;
-        match method {
-            HttpMethod::One(method) => shape.exact.push((method.clone(), place)),
-            HttpMethod::Any => shape.any = Some(place),
-        }
-        routes.push(Route { id, spans: Span::of(template).collect() });
+        let method = keep(methods, &mut router.methods, method.clone());
+        let spans = keep(spans, &mut router.spans, Span::of(template).collect());
+        router.routes.push(Route { id: id as u32, method, spans, next: None });
     }
 
     /// The router.
@@ -217,6 +256,14 @@ impl RouterBuilder {
         router.routes.shrink_to_fit();
         Ok(router)
     }
+}
+
+/// The place of a value in a list of different ones.
+fn keep<T: Clone + Eq + Hash>(places: &mut HashMap<T, u32>, list: &mut Vec<T>, value: T) -> u32 {
+    *places.entry(value).or_insert_with_key(|value| {
+        list.push(value.clone());
+        list.len() as u32 - 1
+    })
 }
 
 impl Default for RouterBuilder {

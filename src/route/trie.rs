@@ -7,8 +7,7 @@
 //! ```
 //!
 //! Templates that differ only in the names of their variables end at the same node, which is how
-//! conflicts are found. Literal edges and verb edges of all nodes stand in one hash table, keyed by
-//! node and text, so a step costs the same however many siblings there are.
+//! conflicts are found. The literal edges of all nodes stand in one table, and so do the verb edges.
 //!
 //! # The order of matches
 //! A walk visits every node where the path ends, most specific first: with a verb before without
@@ -22,66 +21,63 @@
 //! than `2^(d+1)` at depth `d`: for that a literal *and* a `*` must have been registered at each
 //! turn. What a path repeats, or how long it is, adds nothing.
 
-use std::{borrow::Cow, hash::BuildHasher};
+use std::{borrow::Cow, num::NonZeroU32};
 
-use hashbrown::{DefaultHashBuilder, HashSet, HashTable};
+use hashbrown::HashSet;
 use smallvec::SmallVec;
 
 use super::{
+    edges::Edges,
     path, percent,
     template::{Segment, Template},
 };
 
 const ROOT: u32 = 0;
 
-/// A node: which ways lead on, and what ends here.
+/// A node: which ways lead on, and what ends here. No way leads back to the root, so that zero
+/// needs no room.
 #[derive(Debug, Default)]
 struct Node {
-    /// Whether the table holds literal edges from here; spares hashing where there are none.
+    any: Option<NonZeroU32>,
+    rest: Option<NonZeroU32>,
+    /// The shape that ends here, plus one.
+    shape: Option<NonZeroU32>,
+    /// Whether literal edges lead on from here; spares hashing where there are none.
     literals: bool,
-    /// Whether the table holds verb edges from here.
+    /// Whether verb edges do.
     verbs: bool,
-    any: Option<u32>,
-    rest: Option<u32>,
-    /// The shape that ends here.
-    shape: Option<u32>,
 }
 
-/// What an edge in the table stands for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Label {
-    Literal,
-    Verb,
-}
-
-#[derive(Debug)]
-struct Edge {
-    from: u32,
-    label: Label,
-    text: Box<str>,
-    to: u32,
+impl Node {
+    fn shape(&self) -> Option<u32> {
+        self.shape.map(|shape| shape.get() - 1)
+    }
 }
 
 /// The tree. A *shape* is a template without its variables' names; shapes count from 0.
 #[derive(Debug)]
 pub(super) struct Trie {
     nodes: Vec<Node>,
-    edges: HashTable<Edge>,
-    hasher: DefaultHashBuilder,
+    literals: Edges,
+    verbs: Edges,
     /// All verbs there are, so that a colon in a value seldom costs a second walk.
-    verbs: HashSet<Box<str>>,
-    /// The length of the longest text in the table, decoded.
+    known_verbs: HashSet<Box<str>>,
+    /// The length of the longest literal or verb, decoded.
     longest: usize,
     shapes: u32,
 }
 
 impl Trie {
-    pub(super) fn new() -> Self {
+    /// An empty tree, with room for this many shapes if they are like most: of two or three nodes
+    /// that they share with no other.
+    pub(super) fn for_shapes(count: usize) -> Self {
+        let mut nodes = Vec::with_capacity(3 * count + 1);
+        nodes.push(Node::default());
         Self {
-            nodes: vec![Node::default()],
-            edges: HashTable::new(),
-            hasher: DefaultHashBuilder::default(),
-            verbs: HashSet::new(),
+            nodes,
+            literals: Edges::with_room(2 * count),
+            verbs: Edges::default(),
+            known_verbs: HashSet::new(),
             longest: 0,
             shapes: 0,
         }
@@ -92,67 +88,68 @@ impl Trie {
         let mut node = ROOT;
         for segment in template.segments() {
             node = match segment {
-                Segment::Literal(text) => self.labelled(node, Label::Literal, text),
+                Segment::Literal(text) => self.literal_made(node, text),
                 Segment::Any => self.wildcard(node, |node| &mut node.any),
                 Segment::Rest => self.wildcard(node, |node| &mut node.rest),
             };
         }
         if let Some(verb) = template.verb() {
-            self.verbs.insert(Template::compared(verb).into());
-            node = self.labelled(node, Label::Verb, verb);
+            node = self.verb_made(node, verb);
         }
         let shapes = &mut self.shapes;
-        let shape = *self.nodes[node as usize].shape.get_or_insert_with(|| {
+        let shape = self.nodes[node as usize].shape.get_or_insert_with(|| {
             *shapes += 1;
-            *shapes - 1
+            NonZeroU32::MIN.saturating_add(*shapes - 1)
         });
-        shape as usize
+        shape.get() as usize - 1
+    }
+
+    /// A node that nothing leads to yet.
+    fn node(&mut self) -> NonZeroU32 {
+        self.nodes.push(Node::default());
+        NonZeroU32::new(self.nodes.len() as u32 - 1).expect("the root is there")
     }
 
     /// The node behind a wildcard, made if it isn't there.
-    fn wildcard(&mut self, node: u32, edge: fn(&mut Node) -> &mut Option<u32>) -> u32 {
-        let new = self.nodes.len() as u32;
-        let to = *edge(&mut self.nodes[node as usize]).get_or_insert(new);
-        if to == new {
-            self.nodes.push(Node::default());
+    fn wildcard(&mut self, node: u32, edge: fn(&mut Node) -> &mut Option<NonZeroU32>) -> u32 {
+        if let Some(to) = *edge(&mut self.nodes[node as usize]) {
+            return to.get();
         }
-        to
+        let new = self.node();
+        *edge(&mut self.nodes[node as usize]) = Some(new);
+        new.get()
     }
 
-    /// The node behind a literal or verb as a template writes it, made if it isn't there.
-    fn labelled(&mut self, from: u32, label: Label, written: &str) -> u32 {
+    /// The node behind a literal as a template writes it, made if it isn't there.
+    fn literal_made(&mut self, from: u32, written: &str) -> u32 {
         let text = Template::compared(written);
-        if let Some(to) = self.edge(from, label, &text) {
-            return to;
-        }
-        let to = self.nodes.len() as u32;
-        self.nodes.push(Node::default());
-        let node = &mut self.nodes[from as usize];
-        match label {
-            Label::Literal => node.literals = true,
-            Label::Verb => node.verbs = true,
-        }
+        self.nodes[from as usize].literals = true;
         self.longest = self.longest.max(text.len());
-        let hash = self.hasher.hash_one((from, label, &*text));
-        let edge = Edge { from, label, text: text.into(), to };
-        let hasher = &self.hasher;
-        self.edges.insert_unique(hash, edge, |edge| {
-            hasher.hash_one((edge.from, edge.label, &*edge.text))
-        });
-        to
+        self.literals.find(from, &text).unwrap_or_else(|| {
+            let to = self.node().get();
+            self.literals.insert(from, &text, to);
+            to
+        })
+    }
+
+    /// The node behind a verb as a template writes it, made if it isn't there.
+    fn verb_made(&mut self, from: u32, written: &str) -> u32 {
+        let text = Template::compared(written);
+        self.nodes[from as usize].verbs = true;
+        self.longest = self.longest.max(text.len());
+        self.known_verbs.insert((*text).into());
+        self.verbs.find(from, &text).unwrap_or_else(|| {
+            let to = self.node().get();
+            self.verbs.insert(from, &text, to);
+            to
+        })
     }
 
     /// Gives back what was only there to grow.
     pub(super) fn shrink(&mut self) {
         self.nodes.shrink_to_fit();
-        let hasher = &self.hasher;
-        self.edges.shrink_to_fit(|edge| hasher.hash_one((edge.from, edge.label, &*edge.text)));
-    }
-
-    fn edge(&self, from: u32, label: Label, text: &str) -> Option<u32> {
-        let hash = self.hasher.hash_one((from, label, text));
-        let same = |edge: &Edge| edge.from == from && edge.label == label && *edge.text == *text;
-        self.edges.find(hash, same).map(|edge| edge.to)
+        self.literals.shrink();
+        self.verbs.shrink();
     }
 
     /// Visits all shapes that match the path, the most specific first, until a visit gives
@@ -167,7 +164,7 @@ impl Trie {
         }
         if let Some((path, verb)) = path::split_verb(path)
             && let Some(verb) = self.comparable(verb)
-            && self.verbs.contains(&*verb)
+            && self.known_verbs.contains(&*verb)
         {
             let found = self.walk_segments(path, Some(&verb), &mut visit);
             if found.is_some() {
@@ -190,7 +187,7 @@ impl Trie {
             count_step();
             let node = &self.nodes[index as usize];
             if let Some(rest_node) = node.rest {
-                pending.push((rest_node, None));
+                pending.push((rest_node.get(), None));
             }
             current = None;
             if let Some(rest) = rest {
@@ -198,7 +195,7 @@ impl Trie {
                 if let Some(any) = node.any
                     && !segment.is_empty()
                 {
-                    pending.push((any, rest));
+                    pending.push((any.get(), rest));
                 }
                 current = self.literal(index, node, segment).map(|to| (to, rest));
             } else if let Some(shape) = self.ending(index, node, verb) {
@@ -216,14 +213,14 @@ impl Trie {
         if !node.literals || segment.is_empty() {
             return None;
         }
-        self.edge(index, Label::Literal, &self.comparable(segment)?)
+        self.literals.find(index, &self.comparable(segment)?)
     }
 
     /// The shape that ends here with this verb, or without one.
     fn ending(&self, index: u32, node: &Node, verb: Option<&str>) -> Option<u32> {
-        let Some(verb) = verb else { return node.shape };
-        let end = if node.verbs { self.edge(index, Label::Verb, verb) } else { None };
-        self.nodes[end? as usize].shape
+        let Some(verb) = verb else { return node.shape() };
+        let end = if node.verbs { self.verbs.find(index, verb) } else { None };
+        self.nodes[end? as usize].shape()
     }
 
     /// A part of the path in the form in which literals compare; none if no literal can equal it.

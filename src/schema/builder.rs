@@ -4,7 +4,10 @@ use std::{
     collections::{HashMap, HashSet},
     fmt, fs, mem,
     path::{Path, PathBuf},
+    sync::Arc,
 };
+
+use bytes::Bytes;
 
 use super::{
     Schema, annotation, imports, merge,
@@ -37,8 +40,11 @@ impl SchemaBuilder {
     /// Adds a `google.protobuf.FileDescriptorSet` or a buf image, in binary. `origin` names it in
     /// problems, as a path usually.
     #[must_use]
-    pub fn add_descriptor_set(mut self, origin: &str, bytes: &[u8]) -> Self {
-        let origin = Origin::Set(origin.to_owned());
+    pub fn add_descriptor_set(self, origin: &str, bytes: &[u8]) -> Self {
+        self.add_set(Origin::Set(origin.to_owned()), Bytes::copy_from_slice(bytes))
+    }
+
+    fn add_set(mut self, origin: Origin, bytes: Bytes) -> Self {
         self.loaded.extend(source::read_set(&origin, bytes, &mut self.problems));
         self
     }
@@ -48,7 +54,7 @@ impl SchemaBuilder {
     pub fn add_descriptor_file(mut self, path: impl AsRef<Path>) -> Self {
         let path = path.as_ref();
         match fs::read(path) {
-            Ok(bytes) => self.add_descriptor_set(&path.display().to_string(), &bytes),
+            Ok(bytes) => self.add_set(Origin::Set(path.display().to_string()), bytes.into()),
             Err(error) => {
                 self.problems.push(unreadable(path, &error));
                 self
@@ -114,6 +120,7 @@ impl SchemaBuilder {
     /// than reflection declares a service of the same name, that one is meant.
     #[must_use]
     pub fn add_own(mut self, bytes: &[u8]) -> Self {
+        let bytes = Bytes::copy_from_slice(bytes);
         self.own.extend(source::read_set(&Origin::Own, bytes, &mut self.problems));
         self
     }
@@ -188,9 +195,14 @@ fn lay_over(
     rules: Vec<(String, Overlay)>,
     problems: &mut Vec<Problem>,
 ) {
+    if rules.is_empty() {
+        // The names of thousands of methods would need room.
+        return;
+    }
     let mut by_name: HashMap<String, &mut Method> = services
         .iter_mut()
         .flat_map(|service| &mut service.methods)
+        .filter_map(Arc::get_mut)
         .map(|method| (method.full_name.clone(), method))
         .collect();
     for (file, Overlay { rule, line }) in rules {
@@ -198,7 +210,7 @@ fn lay_over(
         let origin = format!("{file}:{line}").into();
         let bindings = annotation::flatten(&rule, &origin, &mut faults);
         match by_name.get_mut(&rule.selector) {
-            Some(method) => method.rules = bindings,
+            Some(method) => method.rules = bindings.into(),
             None => {
                 let message = format!("selector `{}` names no method", rule.selector);
                 let mend = "name one as `package.Service.Method`, without wildcards";
@@ -240,15 +252,17 @@ fn add_own(loaded: &mut Vec<Loaded>, own: Vec<Loaded>) -> HashSet<String> {
 
 fn map_automatically(services: &mut [methods::Found], accepts: &Accepts) {
     let theirs = services.iter_mut().filter(|service| !service.own);
-    for method in theirs.flat_map(|service| &mut service.methods) {
+    let methods = theirs.flat_map(|service| &mut service.methods);
+    // Nobody else has them yet.
+    for method in methods.filter_map(Arc::get_mut) {
         if method.rules.is_empty() && accepts(&method.full_name) {
-            method.rules.push(HttpRule {
+            method.rules = Box::new([HttpRule {
                 method: HttpMethod::One(http::Method::POST),
                 template: method.path.to_string(),
                 body: Body::Whole,
                 response_body: String::new(),
                 origin: "auto_map".into(),
-            });
+            }]);
         }
     }
 }

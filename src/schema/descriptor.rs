@@ -6,6 +6,7 @@
 
 use std::iter;
 
+use bytes::Bytes;
 use prost::{
     Message,
     bytes::Buf,
@@ -34,8 +35,8 @@ pub(super) mod kind {
 /// `FileDescriptorSet`; a buf image has the same shape.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct FileSet {
-    #[prost(bytes = "vec", repeated, tag = "1")]
-    pub(super) file: Vec<Vec<u8>>,
+    #[prost(bytes = "bytes", repeated, tag = "1")]
+    pub(super) file: Vec<Bytes>,
 }
 
 /// `FileDescriptorProto`.

@@ -5,15 +5,13 @@ use std::{fmt, sync::Arc};
 use http::uri::PathAndQuery;
 use prost_reflect::MessageDescriptor;
 
-/// One RPC method of the merged schema.
+/// One RPC method of the merged schema. There may be tens of thousands, so it says nothing twice.
 #[derive(Debug)]
 pub struct Method {
     /// Its place among all methods of the schema, from 0: an index for tables a method.
     pub index: usize,
     /// The service's full name, `bookshelf.v1.Bookshelf`.
     pub service: Arc<str>,
-    /// The method's own name, `GetBook`.
-    pub name: String,
     /// The full name with a dot, `bookshelf.v1.Bookshelf.GetBook`, as selectors name it.
     pub full_name: String,
     /// The path of a gRPC call, `/bookshelf.v1.Bookshelf/GetBook`.
@@ -29,10 +27,15 @@ pub struct Method {
     /// What the method's author said about repeating it.
     pub idempotency: Idempotency,
     /// The HTTP rules, `additional_bindings` flattened behind their rule.
-    pub rules: Vec<HttpRule>,
+    pub rules: Box<[HttpRule]>,
 }
 
 impl Method {
+    /// The method's own name, `GetBook`.
+    pub fn name(&self) -> &str {
+        &self.full_name[self.service.len() + 1..]
+    }
+
     /// Whether both sides send exactly one message.
     pub fn is_unary(&self) -> bool {
         !self.client_streaming && !self.server_streaming

@@ -5,6 +5,7 @@ use std::{
     sync::Arc,
 };
 
+use bytes::Bytes;
 use http::uri::PathAndQuery;
 use prost_reflect::{DescriptorPool, MessageDescriptor};
 
@@ -30,13 +31,13 @@ impl Sources {
     }
 }
 
-/// A service, still changeable.
+/// A service, whose methods nobody else has yet.
 pub(super) struct Found {
     pub(super) full_name: String,
     pub(super) origin: Origin,
     /// Whether the gateway answers it itself.
     pub(super) own: bool,
-    pub(super) methods: Vec<Method>,
+    pub(super) methods: Vec<Arc<Method>>,
 }
 
 /// The services of the sources, sorted by file and then as they stand there, as far as callers
@@ -68,7 +69,7 @@ pub(super) fn find(
                 let Some(types) = types(pool, &full_name, &method) else { continue };
                 let method = file.read(&full_name, method, types, index, problems);
                 index += usize::from(method.is_some());
-                methods.extend(method);
+                methods.extend(method.map(Arc::new));
             }
             if methods.is_empty() && !is_bare {
                 continue;
@@ -122,7 +123,8 @@ impl Place<'_> {
         index: usize,
         problems: &mut Vec<Problem>,
     ) -> Option<Method> {
-        let path = PathAndQuery::try_from(format!("/{service}/{}", method.name)).ok()?;
+        let path = format!("/{service}/{}", method.name).into_boxed_str().into_boxed_bytes();
+        let path = PathAndQuery::from_maybe_shared(Bytes::from(path)).ok()?;
         let options = method.options.as_deref().unwrap_or_default();
         let full_name = format!("{service}.{}", method.name);
         let mut faults = Vec::new();
@@ -136,14 +138,13 @@ impl Place<'_> {
             index,
             service: service.clone(),
             idempotency: idempotency(options),
-            name: method.name,
             full_name,
             path,
             input,
             output,
             client_streaming: method.client_streaming,
             server_streaming: method.server_streaming,
-            rules,
+            rules: rules.into(),
         })
     }
 }

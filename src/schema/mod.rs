@@ -12,6 +12,7 @@
 
 mod annotation;
 mod builder;
+mod compare;
 mod descriptor;
 mod edition;
 mod features;
@@ -25,6 +26,7 @@ mod overlay;
 mod pool;
 mod protos;
 mod source;
+mod table;
 mod validate;
 mod visit;
 
@@ -39,9 +41,12 @@ use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
+    compare::breaking_changes,
     features::{AnyField, Features, Presence},
     field_path::FieldPath,
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
+    protos::proto_files,
+    table::route_table,
 };
 
 /// All that is known about the services: types, methods, rules. Immutable.
@@ -84,11 +89,10 @@ impl Schema {
         let mut methods = Vec::with_capacity(count);
         let (mut services, mut own) = (Vec::new(), Vec::new());
         for service in found {
-            let start = methods.len();
-            methods.extend(service.methods.into_iter().map(Arc::new));
+            methods.extend_from_slice(&service.methods);
             let (full_name, origin) = (service.full_name, service.origin.to_string());
             let kind = if service.own { &mut own } else { &mut services };
-            kind.push(Service { full_name, origin, methods: methods[start..].to_vec() });
+            kind.push(Service { full_name, origin, methods: service.methods });
         }
         let hasher = DefaultHashBuilder::default();
         let hash = |method: &Arc<Method>| hasher.hash_one(method.path.as_str());

@@ -6,8 +6,14 @@
 use bytes::Bytes;
 use prost::Message;
 
-use super::{descriptor::FileSet, source::Loaded};
-use crate::{coding::Coding, error::Error};
+use super::source::Loaded;
+use crate::{
+    coding::{Coding, Packer},
+    error::Error,
+};
+
+/// The tag of `FileDescriptorSet.file`.
+const FILE: u8 = 0x0a;
 
 /// More than any set of descriptors has; the packed bytes are our own.
 const LIMIT: usize = 1 << 30;
@@ -18,10 +24,18 @@ pub(super) struct Original(Bytes);
 
 /// Packs the files, which come after what they import.
 pub(super) fn pack(files: &[Loaded]) -> Original {
-    let file = files.iter().map(|loaded| loaded.file.encode_to_vec()).collect();
-    let set = FileSet { file }.encode_to_vec();
     // Packing fails for lack of memory only; then nothing can be told of the services.
-    Original(Coding::Zstd.pack(&set).unwrap_or_default())
+    Original(pack_each(files).unwrap_or_default())
+}
+
+/// Packs the files one after the other: all of them at once may be large.
+fn pack_each(files: &[Loaded]) -> Result<Bytes, Error> {
+    let mut packer = Packer::for_stream(Coding::Zstd)?;
+    for Loaded { file, .. } in files {
+        packer.push(&[FILE])?;
+        packer.push(&file.encode_length_delimited_to_vec())?;
+    }
+    packer.finish()
 }
 
 impl Original {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use bytes::Bytes;
 use prost::Message;
 use protox::file::{FileResolver, GoogleFileResolver};
 
@@ -59,21 +60,22 @@ pub(super) fn services(file: &File) -> Vec<String> {
 }
 
 /// Decodes a descriptor set; what can't be read is a problem.
-pub(super) fn read_set(origin: &Origin, bytes: &[u8], problems: &mut Vec<Problem>) -> Vec<Loaded> {
+pub(super) fn read_set(origin: &Origin, bytes: Bytes, problems: &mut Vec<Problem>) -> Vec<Loaded> {
     const MEND: &str = "write one with `protoc --include_imports --descriptor_set_out=api.binpb` \
                         or `buf build -o api.binpb`";
     if bytes.is_empty() {
         problems.push(origin.error("", "the descriptor set is empty").mend(MEND));
         return Vec::new();
     }
-    match FileSet::decode(bytes) {
+    // The files are parts of the same memory.
+    match FileSet::decode(bytes.clone()) {
         Ok(set) if set.file.is_empty() => {
             problems.push(origin.error("", "the descriptor set holds no file").mend(MEND));
             Vec::new()
         }
         Ok(set) => read_files(origin, &set.file, problems),
         Err(error) => {
-            let message = format!("not a descriptor set: {error}{}", guess(bytes));
+            let message = format!("not a descriptor set: {error}{}", guess(&bytes));
             problems.push(origin.error("", message).mend(MEND));
             Vec::new()
         }
@@ -136,7 +138,7 @@ const WELL_KNOWN: [&str; 12] = [
 /// What every schema holds besides its sources: google/api, google/rpc, the well-known types.
 pub(super) fn bundled() -> Vec<Loaded> {
     let mut never = Vec::new();
-    let mut files = read_set(&Origin::Bundled, COMMON, &mut never);
+    let mut files = read_set(&Origin::Bundled, Bytes::from_static(COMMON), &mut never);
     let google = GoogleFileResolver::new();
     for name in WELL_KNOWN {
         let Ok(opened) = google.open_file(name) else { continue };

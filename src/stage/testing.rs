@@ -32,7 +32,6 @@ pub(crate) fn method(server_streaming: bool) -> Method {
     Method {
         index: 0,
         service: "test.Service".into(),
-        name: "Call".into(),
         full_name: "test.Service.Call".into(),
         path: PathAndQuery::from_static("/test.Service/Call"),
         input: empty.clone(),
@@ -40,7 +39,7 @@ pub(crate) fn method(server_streaming: bool) -> Method {
         client_streaming: false,
         server_streaming,
         idempotency: Idempotency::Unknown,
-        rules: Vec::new(),
+        rules: Box::default(),
     }
 }
 
@@ -63,7 +62,13 @@ pub(crate) fn exchange(metadata: Metadata, deadline: Option<Instant>) -> Exchang
 pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> super::Built {
     let entry = STAGES.iter().find(|entry| entry.name == name).expect("a stage of the table");
     let (settings, lasting) = (settings.as_ref(), &Lasting::new());
-    (entry.build)(&Blueprint { settings, method, place: name, lasting })
+    (entry.build)(&Blueprint {
+        settings,
+        method,
+        place: name,
+        folder: std::path::Path::new(""),
+        lasting,
+    })
 }
 
 /// A chain of one stage before a backend.

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! What is written are wire bytes that go behind the rest of the message: submessages merge and the
-//! last scalar wins, so the value takes its place without anyone looking for what was there. (A
-//! FieldMask is a list, to which more is added: it's for messages that don't have it yet.)
+//! last scalar wins, so the value takes its place without anyone looking for what was there. Only a
+//! FieldMask is a list, to which more is added ([`Slot::is_list`]).
 
 use std::fmt;
 
@@ -119,6 +119,18 @@ impl Slot {
             out.truncate(start);
             ParameterError::new(Fault::Value, &self.name, format!("expected {expected}"))
         })
+    }
+
+    /// Whether the field is a message that has a text: Timestamp, Duration, FieldMask, a wrapper.
+    pub fn is_message(&self) -> bool {
+        self.leaf().kind.is_message()
+    }
+
+    /// Whether a value behind another adds to it, where it should take its place: a FieldMask.
+    pub fn is_list(&self) -> bool {
+        let field = self.leaf();
+        let messages = &self.plan.table.messages;
+        self.is_message() && messages[field.target as usize].shape == Shape::FieldMask
     }
 
     /// Whether two texts are the same value of the field, `01` and `1` or `AA` and `AA==` for

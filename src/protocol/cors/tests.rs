@@ -36,7 +36,7 @@ fn cors(policies: &[(&str, Value)]) -> (Cors, Arc<Schema>) {
     let (schema, problems) = Schema::builder().add_proto_folder(folder.path()).build();
     let schema = Arc::new(schema.unwrap_or_else(|| panic!("{problems:#?}")));
     let policy = |method: &Arc<Method>| {
-        let cors = policies.iter().find(|(name, _)| *name == method.name);
+        let cors = policies.iter().find(|(name, _)| *name == method.name());
         let cors = cors.map(|(_, value)| serde_json::from_value(value.clone()).unwrap());
         Arc::new(MethodPolicy { cors, ..MethodPolicy::default() })
     };
@@ -72,7 +72,7 @@ fn preflight(cors: &Cors, method: &str, path: &str, more: &[(&str, &str)]) -> Op
 /// What the answer to a call of this method has besides.
 fn marked(cors: &Cors, schema: &Schema, name: &str, request: Request<()>) -> HeaderMap {
     let Reception::Visit(mut visit) = cors.receive(&request) else { panic!("a preflight") };
-    let method = schema.methods().iter().find(|method| method.name == name).unwrap();
+    let method = schema.methods().iter().find(|method| method.name() == name).unwrap();
     visit.enter(method).unwrap();
     visit.mark(Response::new(ResponseBody::Empty)).headers().clone()
 }
@@ -197,7 +197,7 @@ fn any_exposed_header_is_named_where_credentials_go_along() {
     let (cors, schema) = cors(&[("Buy", policy)]);
     let call = request("POST", "/things/1", &[("origin", "https://app.example")]);
     let Reception::Visit(mut visit) = cors.receive(&call) else { panic!("a preflight") };
-    visit.enter(schema.methods().iter().find(|method| method.name == "Buy").unwrap()).unwrap();
+    visit.enter(schema.methods().iter().find(|method| method.name() == "Buy").unwrap()).unwrap();
     let mut response = Response::new(ResponseBody::Empty);
     response.headers_mut().insert("trailer-x-cost", "1".parse().unwrap());
     // A backend's own word on it does not count.
@@ -230,7 +230,7 @@ fn pages_of_other_origins_get_no_header() {
 fn rejecting_policy_refuses_other_origins_but_not_its_own() {
     let policy = json!({ "origins": ["https://app.example"], "other_origins": "reject" });
     let (cors, schema) = cors(&[("Buy", policy)]);
-    let method = schema.methods().iter().find(|method| method.name == "Buy").unwrap();
+    let method = schema.methods().iter().find(|method| method.name() == "Buy").unwrap();
     let enter = |headers: &[(&str, &str)]| {
         let request = request("POST", "/things/1", headers);
         let Reception::Visit(mut visit) = cors.receive(&request) else { panic!("a preflight") };
@@ -263,9 +263,8 @@ fn page_may_read_that_there_is_nothing_to_call_only_where_one_policy_is_all_it_c
         let policies: Vec<_> = names.iter().map(|name| (*name, app())).collect();
         let cors = cors(&policies).0;
         assert_eq!(refusal(&cors, "PUT", "/things/1"), not_allowed, "{names:?}");
-        assert_eq!(preflight(&cors, "PUT", "/things/1", &[]).is_some(), not_allowed, "{names:?}");
         assert_eq!(refusal(&cors, "GET", "/nothing"), nowhere, "{names:?}");
-        assert_eq!(preflight(&cors, "GET", "/nothing", &[]).is_some(), nowhere, "{names:?}");
+        assert!(preflight(&cors, "PUT", "/things/1", &[]).is_none(), "it could not be called");
     }
 }
 

@@ -131,8 +131,7 @@ impl Binding {
 
     /// A body's wire bytes, and behind them those of path and query.
     fn weave(&self, mut wire: Vec<u8>, tail: &[u8]) -> Result<Bytes, Error> {
-        self.rule.check_collision(&wire, tail)?;
-        wire.extend_from_slice(tail);
+        self.rule.weave(&mut wire, tail)?;
         Ok(wire.into())
     }
 

@@ -1,6 +1,6 @@
 //! Finds the binding of a request, and opens the call.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use http::{
@@ -23,6 +23,7 @@ use crate::{
     coding::Codings,
     error::Error,
     exchange::Exchange,
+    first_use::FirstUse,
     protocol::{
         Call, Caller, Compiled, Door, Material, Methods, Opening, ResponseBody, Upload, deadline,
         failure, metadata,
@@ -35,7 +36,7 @@ use crate::{
 struct Rest {
     rules: Arc<Rules>,
     /// By the rule's number; made when the rule is used.
-    bindings: Box<[OnceLock<Arc<Binding>>]>,
+    bindings: FirstUse<Arc<Binding>>,
     methods: Arc<Methods>,
 }
 
@@ -46,7 +47,7 @@ pub(super) fn compile(material: &Material<'_>) -> Compiled {
         return Compiled { door: None, problems };
     }
     let (rules, methods) = (material.rules.clone(), material.methods.clone());
-    let bindings = (0..rules.len()).map(|_| OnceLock::new()).collect();
+    let bindings = FirstUse::of(rules.len());
     Compiled { door: Some(Box::new(Rest { rules, bindings, methods })), problems }
 }
 
@@ -77,7 +78,7 @@ impl Door for Rest {
 impl Rest {
     /// The binding of the rule with this number.
     fn binding(&self, id: usize) -> &Arc<Binding> {
-        self.bindings[id].get_or_init(|| {
+        self.bindings.ask(id, || {
             let rule = self.rules.rule(id);
             let bound = compile::bind(rule, &self.methods);
             Arc::new(bound.expect("what was sound at the start still is"))

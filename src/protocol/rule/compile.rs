@@ -1,10 +1,11 @@
 //! Rules to a router, once a schema: what is wrong with templates and what clashes is found here,
 //! and serving only sees what is right.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use super::{MethodPolicy, Rule, Rules, Settings, Unused};
+use super::{MethodPolicy, Rule, Rules, Settings, Source, Variable, collision::Leaf};
 use crate::{
+    first_use::FirstUse,
     problem::Problem,
     route::{Conflict, RouterBuilder, Template},
     schema::{Body, HttpMethod, HttpRule, Method, Schema},
@@ -24,14 +25,14 @@ pub fn compile(
 ) -> Result<Rules, Vec<Problem>> {
     let mut problems = Vec::new();
     let mut rules = Vec::with_capacity(schema.rules().count());
-    let mut builder = RouterBuilder::new();
+    let mut builder = RouterBuilder::for_routes(schema.rules().count());
     for method in schema.methods() {
         let settings = &policies[method.index].parameters;
         for (rule, index) in method.rules.iter().zip(0..) {
             match bind(method, rule, plans, settings) {
                 Ok((_, template)) => {
                     builder.insert(&rule.method, &template, rules.len());
-                    rules.push(Unused { method: method.clone(), index, used: OnceLock::new() });
+                    rules.push(Source { method: method.clone(), index });
                 }
                 Err(problem) => problems.push(problem),
             }
@@ -40,7 +41,8 @@ pub fn compile(
     match builder.build() {
         Ok(router) if problems.is_empty() => {
             let (plans, policies) = (plans.clone(), policies.clone());
-            return Ok(Rules { router, rules: rules.into(), plans, policies });
+            let used = FirstUse::of(rules.len());
+            return Ok(Rules { router, rules: rules.into(), used, plans, policies });
         }
         Ok(_) => {}
         Err(conflicts) => problems.extend(conflicts.iter().map(|one| tell(&rules, one))),
@@ -48,9 +50,9 @@ pub fn compile(
     Err(problems)
 }
 
-fn tell(rules: &[Unused], conflict: &Conflict) -> Problem {
+fn tell(rules: &[Source], conflict: &Conflict) -> Problem {
     let [(first_method, first), (method, second)] =
-        [rules[conflict.first].source(), rules[conflict.second].source()];
+        [rules[conflict.first].parts(), rules[conflict.second].parts()];
     let message = format!(
         "`{} {}` matches the same requests as `{} {}` of {}",
         second.method,
@@ -79,8 +81,11 @@ pub(super) fn bind(
         let slot = Slot::compile(&input, &field_path);
         bound.push(slot.map_err(|error| problem(format!("variable `{{{field_path}}}`: {error}")))?);
     }
-    let numbers = template.variables().iter().map(|one| numbers(method, one.field_path()).into());
-    let numbers = numbers.collect();
+    let variables = template.variables().iter().zip(&bound).map(|(variable, slot)| Variable {
+        numbers: numbers(method, variable.field_path()).into(),
+        leaf: leaf(slot),
+    });
+    let variables = variables.collect();
     bound.extend(body_slots(method, &rule.body, &input));
     let bound = Rule {
         method: method.clone(),
@@ -89,7 +94,7 @@ pub(super) fn bind(
         input,
         settings: settings.clone(),
         bound: bound.into(),
-        numbers,
+        variables,
     };
     Ok((bound, template))
 }
@@ -112,7 +117,7 @@ impl Rule {
             input: plans.message(&method.input)?,
             settings: settings.clone(),
             bound: Box::default(),
-            numbers: Box::default(),
+            variables: Box::default(),
         })
     }
 }
@@ -125,6 +130,14 @@ fn body_slots(method: &Method, body: &Body, input: &Plan) -> Vec<Slot> {
         Body::Field(name) => vec![name.clone()],
     };
     fields.iter().filter_map(|name| Slot::to_field(input, name).ok()).collect()
+}
+
+fn leaf(slot: &Slot) -> Leaf {
+    match () {
+        () if slot.is_list() => Leaf::List,
+        () if slot.is_message() => Leaf::Message,
+        () => Leaf::Scalar,
+    }
 }
 
 /// The field numbers on the way to a field that a slot was compiled for.

@@ -11,11 +11,13 @@
 
 mod collision;
 mod compile;
+mod erase;
 pub mod fault;
 mod parameters;
+mod record;
 mod settings;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::Method as HttpMethod;
 
@@ -25,6 +27,7 @@ pub use self::{
 };
 use super::MethodPolicy;
 use crate::{
+    first_use::FirstUse,
     route::{Allowed, Captures, Found, Router},
     schema::{HttpRule, Method},
     transcode::{Plan, Plans, Slot},
@@ -34,17 +37,18 @@ use crate::{
 pub struct Rules {
     router: Router,
     /// By the router's route number.
-    rules: Box<[Unused]>,
+    rules: Box<[Source]>,
+    /// What has been used of them.
+    used: FirstUse<Arc<Rule>>,
     plans: Plans,
     /// By `Method::index`.
     policies: Arc<[Arc<MethodPolicy>]>,
 }
 
-/// A rule that is sound, and compiled when it is used.
-struct Unused {
+/// Where a rule stands in the schema: it is sound, and compiled when it is used.
+struct Source {
     method: Arc<Method>,
     index: u32,
-    used: OnceLock<Arc<Rule>>,
 }
 
 /// One rule bound to its method.
@@ -62,8 +66,15 @@ pub struct Rule {
     /// The fields that no query parameter sets: what each variable of the template binds, in the
     /// template's order, and then what the body fills.
     bound: Box<[Slot]>,
-    /// The field numbers on the way to the field of each variable.
-    numbers: Box<[Box<[u32]>]>,
+    /// The field of each variable as it stands on the wire.
+    variables: Box<[Variable]>,
+}
+
+/// The field that a variable of the template binds, as it stands on the wire.
+struct Variable {
+    /// The field numbers on the way to it.
+    numbers: Box<[u32]>,
+    leaf: collision::Leaf,
 }
 
 impl Rules {
@@ -90,10 +101,9 @@ impl Rules {
 
     /// The rule of this number.
     pub fn rule(&self, id: usize) -> &Arc<Rule> {
-        let Unused { method, index, used } = &self.rules[id];
-        used.get_or_init(|| {
+        self.used.ask(id, || {
+            let (method, rule) = self.rules[id].parts();
             let settings = &self.policies[method.index].parameters;
-            let rule = &method.rules[*index as usize];
             let bound = compile::bind(method, rule, &self.plans, settings);
             let (rule, _) = bound.expect("what was sound at the start still is");
             Arc::new(rule)
@@ -112,12 +122,12 @@ impl Rules {
 
     /// Every rule as the schema has it, in the order of numbers.
     pub fn sources(&self) -> impl Iterator<Item = (&Arc<Method>, &HttpRule)> {
-        self.rules.iter().map(Unused::source)
+        self.rules.iter().map(Source::parts)
     }
 }
 
-impl Unused {
-    fn source(&self) -> (&Arc<Method>, &HttpRule) {
+impl Source {
+    fn parts(&self) -> (&Arc<Method>, &HttpRule) {
         (&self.method, &self.method.rules[self.index as usize])
     }
 }

@@ -1,11 +1,16 @@
 //! Path and query to wire bytes.
 //!
 //! A request is woven on the wire: the body's bytes, then the query's, then the path's. Protobuf
-//! lets the last value of a field win and merges messages, so the path has the last word.
+//! lets the last value of a field win and merges messages, so the path has the last word. Lists grow
+//! instead, and a FieldMask is one: what the body says there is taken out before.
 
 use std::borrow::Cow;
 
-use super::{OnCollision, Rule, UnknownParameters, collision, fault};
+use super::{
+    OnCollision, Rule, UnknownParameters,
+    collision::{self, Leaf},
+    erase, fault,
+};
 use crate::{
     error::Error,
     route::{self, Captures},
@@ -42,18 +47,25 @@ impl Rule {
         self.read(plan, &[], form, "form field", |_| None, out)
     }
 
-    /// Refuses a body whose wire bytes give a field of the path another value, where the settings
-    /// ask for that.
+    /// Puts the wire bytes of query and path behind those of a body, so that the path has the last
+    /// word.
     ///
     /// # Errors
-    /// INVALID_ARGUMENT that names the field.
-    pub fn check_collision(&self, body: &[u8], tail: &[u8]) -> Result<(), Error> {
-        if self.settings.on_collision == OnCollision::Reject {
-            let mut numbers = self.numbers.iter();
-            if let Some(place) = numbers.position(|one| collision::differs(body, tail, one)) {
-                return Err(fault::collision(self.bound[place].name()));
+    /// INVALID_ARGUMENT that names the field, if the body gives one of the path another value and
+    /// the settings forbid that.
+    pub fn weave(&self, body: &mut Vec<u8>, tail: &[u8]) -> Result<(), Error> {
+        for (variable, slot) in self.variables.iter().zip(&self.bound) {
+            let reject = self.settings.on_collision == OnCollision::Reject;
+            if reject && collision::differs(body, tail, &variable.numbers, variable.leaf) {
+                return Err(fault::collision(slot.name()));
+            }
+            if variable.leaf == Leaf::List
+                && let Some(rest) = erase::without(body, &variable.numbers)
+            {
+                *body = rest;
             }
         }
+        body.extend_from_slice(tail);
         Ok(())
     }
 
@@ -73,7 +85,7 @@ impl Rule {
             let (name, value) = pair.map_err(|error| fault::parameter_encoding(&error))?;
             match parameters.set(&name, &value, out) {
                 Ok(Given::Written) => {}
-                Ok(Given::Bound(place)) if place < self.numbers.len() => {
+                Ok(Given::Bound(place)) if place < self.variables.len() => {
                     let differs = || {
                         let path = captured(place);
                         path.is_some_and(|path| !bound[place].is_same(&path, &value))

@@ -1,6 +1,6 @@
 //! Finds the method of a handshake, answers it, and opens the session.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use http::{Request, request::Parts};
 use hyper::{body::Incoming, upgrade::OnUpgrade};
@@ -15,6 +15,7 @@ use crate::{
     coding::Codings,
     error::Error,
     exchange::Exchange,
+    first_use::FirstUse,
     protocol::{
         Caller, Compiled, Door, Material, MethodPolicy, Methods, Opening, Session, deadline,
         failure, metadata,
@@ -50,13 +51,13 @@ struct WebSocket {
     methods: Arc<Methods>,
     rules: Arc<Rules>,
     /// By `Method::index`; made when the first session of a method opens, for most have none.
-    terms: Box<[OnceLock<Option<Arc<Terms>>>]>,
+    terms: FirstUse<Option<Arc<Terms>>>,
 }
 
 /// Prepares sessions of every method.
 pub(super) fn compile(material: &Material<'_>) -> Compiled {
     let (methods, rules) = (material.methods.clone(), material.rules.clone());
-    let terms = methods.schema.methods().iter().map(|_| OnceLock::new()).collect();
+    let terms = FirstUse::of(methods.schema.methods().len());
     let door = Box::new(WebSocket { methods, rules, terms });
     Compiled { door: Some(door), problems: Vec::new() }
 }
@@ -121,7 +122,7 @@ impl WebSocket {
 
     fn terms(&self, method: &Arc<Method>) -> Option<&Arc<Terms>> {
         let compile = || Terms::of(method, &self.methods).map(Arc::new);
-        self.terms[method.index].get_or_init(compile).as_ref()
+        self.terms.ask(method.index, compile).as_ref()
     }
 
     /// The rule that a path means, and how many messages its callers send.

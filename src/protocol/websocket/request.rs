@@ -71,8 +71,9 @@ impl Request {
         };
         let tail = self.tail.take().filter(|tail| !tail.is_empty());
         let Some(tail) = tail else { return Ok(message) };
-        self.rule.check_collision(&message, &tail)?;
-        Ok([&message[..], &tail].concat().into())
+        let mut message = Vec::from(message);
+        self.rule.weave(&mut message, &tail)?;
+        Ok(message.into())
     }
 }
 

@@ -63,7 +63,7 @@ fn a_copy_without_custom_options_gives_way_to_the_one_with() {
     for (first, second) in [(stripped.clone(), files(BOOKSHELF)), (files(BOOKSHELF), stripped)] {
         let schema = built(from_two(&first, &second));
         let bare = schema.methods().iter().filter(|method| method.rules.is_empty());
-        let names: Vec<_> = bare.map(|method| method.name.as_str()).collect();
+        let names: Vec<_> = bare.map(|method| method.name()).collect();
         assert_eq!(names, ["Ping"], "only what never had a rule is without");
     }
 }

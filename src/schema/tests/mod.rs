@@ -32,11 +32,11 @@ fn refused(builder: SchemaBuilder) -> Vec<String> {
 
 fn files(set: &[u8]) -> Vec<File> {
     let set = FileSet::decode(set).unwrap();
-    set.file.iter().map(|bytes| File::decode(bytes.as_slice()).unwrap()).collect()
+    set.file.iter().map(|bytes| File::decode(bytes.clone()).unwrap()).collect()
 }
 
 fn set_of(files: &[File]) -> Vec<u8> {
-    FileSet { file: files.iter().map(Message::encode_to_vec).collect() }.encode_to_vec()
+    FileSet { file: files.iter().map(|file| file.encode_to_vec().into()).collect() }.encode_to_vec()
 }
 
 /// Compiles one source.

@@ -205,7 +205,7 @@ fn auto_map_gives_rules_to_those_that_have_none() {
         schema.method_by_path(&path).unwrap().rules.clone()
     };
     assert_eq!(rules("GetBook")[0].template, "/v1/{name=shelves/*/books/*}");
-    assert_eq!(rules("Chat"), []);
+    assert_eq!(*rules("Chat"), []);
     let made = &rules("ListBooks")[0];
     assert_eq!(made.method, HttpMethod::One(http::Method::POST));
     assert_eq!(made.template, "/bookshelf.v1.Bookshelf/ListBooks");

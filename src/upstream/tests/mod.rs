@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod discovery;
 mod endpoints;
 mod misbehaviour;
 mod streams;
@@ -55,7 +56,6 @@ fn method(name: &str) -> Arc<Method> {
     Arc::new(Method {
         index: 0,
         service: service.full_name().into(),
-        name: name.to_owned(),
         full_name: method.full_name().to_owned(),
         path: format!("/{}/{name}", service.full_name()).parse().unwrap(),
         input: method.input(),
@@ -63,7 +63,7 @@ fn method(name: &str) -> Arc<Method> {
         client_streaming: method.is_client_streaming(),
         server_streaming: method.is_server_streaming(),
         idempotency: Idempotency::Unknown,
-        rules: Vec::new(),
+        rules: Box::default(),
     })
 }
 

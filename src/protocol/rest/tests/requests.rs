@@ -46,8 +46,31 @@ async fn empty_value_in_the_path_wins_too() {
         ("/rating/0", r#"{"rating":"5"}"#, r#"{"rating":"0"}"#),
         ("/time/0s", r#"{"time":"5s"}"#, r#"{"time":"0s"}"#),
         ("/time/1s", r#"{"time":"5.5s"}"#, r#"{"time":"1s"}"#),
+        (
+            "/at/1970-01-01T00:00:00Z",
+            r#"{"at":"2020-01-01T00:00:00.5Z"}"#,
+            r#"{"at":"1970-01-01T00:00:00Z"}"#,
+        ),
     ] {
         assert_eq!(kitchen.message(post(path), body).await, message, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn list_in_the_path_takes_the_place_of_the_body_s() {
+    let kitchen = Kitchen::new();
+    for (request, body, message) in [
+        (post("/mask/a,b"), r#"{"mask":"c","name":"x"}"#, r#"{"name":"x","mask":"a,b"}"#),
+        (post("/mask/a,b"), r#"{"name":"x"}"#, r#"{"name":"x","mask":"a,b"}"#),
+        (post("/mask/a,b"), "", r#"{"mask":"a,b"}"#),
+        (form("/mask/a,b"), "mask=c&name=x", r#"{"name":"x","mask":"a,b"}"#),
+        (
+            post("/side/mask/a"),
+            r#"{"name":"x","mask":"c","weight":1}"#,
+            r#"{"side":{"name":"x","weight":1,"mask":"a"}}"#,
+        ),
+    ] {
+        assert_eq!(kitchen.message(request, body).await, message, "{body}");
     }
 }
 
@@ -141,8 +164,19 @@ async fn collision_is_told_where_the_policy_asks() {
         kitchen.message(post("/cook/soup"), r#"{"name":"soup"}"#).await,
         r#"{"name":"soup"}"#
     );
+    for (path, body) in [
+        ("/mask/a,b", r#"{"mask":"a,b"}"#),
+        ("/time/5s", r#"{"time":"5s"}"#),
+        ("/rating/5", r#"{"rating":"5"}"#),
+        ("/rating/0", r#"{"rating":"0"}"#),
+    ] {
+        assert_eq!(kitchen.message(post(path), body).await, body, "{path}");
+    }
     for (request, body) in [
         (post("/cook/soup"), r#"{"name":"x"}"#),
+        (post("/mask/a,b"), r#"{"mask":"a"}"#),
+        (post("/time/5s"), r#"{"time":"5.1s"}"#),
+        (post("/rating/5"), r#"{"rating":"0"}"#),
         (form("/cook/soup"), "name=x"),
         (Request::get("/dishes/soup?name=x"), ""),
         (Request::put("/side/bread/of"), r#"{"name":"x"}"#),

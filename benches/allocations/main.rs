@@ -1,16 +1,17 @@
-//! What the transcoder allocates: nothing where buffers are used again, and for a large document
-//! little more than what it gives.
+//! What is allocated: by the transcoder nothing where buffers are used again, and for a large
+//! document little more than what it gives; by a runtime of many routes little a route.
 //!
 //! Not a measurement but a test, and here because an allocator that counts needs `unsafe`:
 //!
 //!     cargo test --bench allocations
 #![allow(unsafe_code, reason = "an allocator that counts is one")]
 
+mod routes;
 #[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
-#[path = "transcode/shapes.rs"]
+#[path = "../transcode/shapes.rs"]
 mod shapes;
 #[allow(dead_code, reason = "shared with the other bench, which needs the rest")]
-#[path = "transcode/typed.rs"]
+#[path = "../transcode/typed.rs"]
 mod typed;
 
 use std::{
@@ -68,6 +69,7 @@ fn main() {
         }
     }
     assert_frugal();
+    routes::assert_compact();
 }
 
 fn to_wire(shape: &Shape, json: &[u8], out: &mut Vec<u8>) {

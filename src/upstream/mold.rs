@@ -43,8 +43,9 @@ impl Mold {
         let own = settings.tls.clone().unwrap_or_default();
         let tls = match is_tls || settings.tls.is_some() {
             true => Live::load(&own, problems).map(|live| {
-                // Those of the last configuration are looked at again by themselves.
-                kept.keep(&format!("tls {own:?}"), || live)
+                let live = kept.keep(&format!("tls {own:?}"), || live);
+                live.refresh();
+                live
             }),
             false => None,
         };

@@ -3,7 +3,7 @@
 use std::{
     hash::{DefaultHasher, Hash, Hasher},
     path::Path,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
     time::Duration,
 };
 
@@ -60,24 +60,20 @@ impl Live {
     /// What a new connection is opened with.
     pub(super) fn current(&self) -> Arc<ClientConfig> {
         // Whoever finds the lock taken goes by what is in force.
-        if let Ok(mut looked) = self.looked.try_lock() {
+        if let Ok(mut looked) = self.looked.try_lock()
+            && looked.at.elapsed() >= BELIEVED
+        {
             self.look(&mut looked);
         }
         self.current.load_full()
     }
 
     /// Looks at the files, however soon after the last look.
-    #[cfg(test)]
-    pub(super) fn look_now(&self) {
-        let mut looked = self.looked.try_lock().unwrap();
-        looked.at -= BELIEVED;
-        self.look(&mut looked);
+    pub(super) fn refresh(&self) {
+        self.look(&mut self.looked.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
     fn look(&self, looked: &mut Looked) {
-        if looked.at.elapsed() < BELIEVED {
-            return;
-        }
         looked.at = Instant::now();
         let texts = texts(&self.settings);
         if texts == looked.texts {

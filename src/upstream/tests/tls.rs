@@ -215,10 +215,10 @@ async fn files_that_change_are_in_force_for_the_next_connection() {
     // What is half written changes nothing, what is whole does.
     let whole = std::fs::read(new.path("ca.pem")).unwrap();
     std::fs::write(old.path("ca.pem"), &whole[..whole.len() / 2]).unwrap();
-    live.look_now();
+    live.refresh();
     assert!(Arc::ptr_eq(&before, &live.current()));
     std::fs::write(old.path("ca.pem"), &whole).unwrap();
-    live.look_now();
+    live.refresh();
     assert!(!Arc::ptr_eq(&before, &live.current()));
     // A cluster by these files trusts the new authority, and the old one no more.
     let tls = Tls { ca: Some(old.path("ca.pem")), ..Tls::default() };

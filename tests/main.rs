@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
 mod admin;
+mod auth;
 mod clients;
 mod compression;
 mod connect;

@@ -128,6 +128,9 @@ async fn readme_policies_are_sound() {
         // Policies and upstreams take the place of the file's, other keys stand behind it.
         let configuration = match block.text.split(':').next() {
             Some("services") => format!("{rest}{}", block.text),
+            Some("upstreams") if block.text.contains("\nservices:") => {
+                format!("{start}{}", block.text)
+            }
             Some("upstreams") => format!("{start}{}services:{services}", block.text),
             _ => format!("{whole}{}", block.text),
         };

@@ -28,7 +28,8 @@ pub(super) fn assert_compact() {
     let before = LIVE.load(Relaxed);
     PEAK.store(before, Relaxed);
     let lasting = Lasting::new();
-    let prepared = executor.block_on(prepare(File::load(&config), &lasting)).expect("it is sound");
+    let prepared = executor.block_on(prepare(File::load(&config), &lasting));
+    let prepared = prepared.expect("it is sound");
     let runtime = Runtime::build(prepared, 1, &lasting).expect("it is sound");
     let staying = (LIVE.load(Relaxed) - before) / METHODS;
     let peaking = (PEAK.load(Relaxed) - before) / METHODS;

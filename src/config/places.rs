@@ -51,6 +51,11 @@ impl Places {
         Self::default()
     }
 
+    /// Where relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
     /// The files that the configuration's text came from: its own, and those that it refers to for
     /// secrets.
     pub(super) fn files(&self) -> Vec<PathBuf> {

@@ -14,7 +14,7 @@ use crate::{
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Draining, Own},
+    upstream::{Cluster, Destination, Draining, Own, Split},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -30,6 +30,7 @@ pub struct Runtime {
     /// By `Method::index`.
     meters: MethodMeters,
     nowhere: Arc<MethodMeter>,
+    asks_for_approach: bool,
 }
 
 impl Runtime {
@@ -53,16 +54,16 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
-        let backends = backends(&methods, &clusters);
-        let own = Own::new(schema.clone(), backends, Draining::of(lasting));
+        let answering = answering(&methods, &clusters, workers);
+        let own = Own::new(schema.clone(), backends(&methods, &answering), Draining::of(lasting));
         let own: Arc<dyn Upstream> = Arc::new(own);
         let mut chains = Vec::with_capacity(methods.len());
         chains.extend(methods.into_iter().filter_map(|resolved| {
-            let upstream = match resolved.policy.upstream.as_str() {
-                "" => own.clone(),
-                name => clusters.get(name)?.clone(),
+            let upstream = match &resolved.policy.upstream {
+                nobody if nobody.is_nobody() => &own,
+                destination => answering.get(destination)?,
             };
-            Some(Chain::new(resolved.stages, upstream))
+            Some(Chain::new(resolved.stages, upstream.clone()))
         }));
         if !problems.is_empty() {
             return Err(problems);
@@ -73,7 +74,18 @@ impl Runtime {
         let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
+        let asks_for_approach = chains.iter().any(Chain::asks_for_approach);
+        Ok(Self {
+            schema,
+            doors,
+            cors,
+            chains,
+            clusters,
+            meter,
+            meters,
+            nowhere,
+            asks_for_approach,
+        })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -84,7 +96,8 @@ impl Runtime {
         let nowhere = meter.nowhere(1);
         let (doors, chains) = (vec![door], Vec::new());
         let meters = meter.methods([].into_iter(), 1);
-        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+        let (clusters, asks_for_approach) = (Vec::new(), false);
+        Self { schema, doors, cors, chains, clusters, meter, meters, nowhere, asks_for_approach }
     }
 
     /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
@@ -116,6 +129,11 @@ impl Runtime {
         &self.cors
     }
 
+    /// Whether any stage looks at how calls come in.
+    pub fn asks_for_approach(&self) -> bool {
+        self.asks_for_approach
+    }
+
     /// The door for this request.
     pub fn door(&self, request: &Request<Incoming>) -> &dyn Door {
         let known = self.doors.iter().position(|door| door.knows(request));
@@ -144,14 +162,38 @@ impl Runtime {
     }
 }
 
-/// Which cluster answers each service, for those that ask after its health.
-fn backends(
+/// Who answers, by what policies say.
+fn answering(
     methods: &[Resolved],
     clusters: &HashMap<&str, Arc<Cluster>>,
+    workers: usize,
+) -> HashMap<Destination, Arc<dyn Upstream>> {
+    let cluster = |name: &str| -> Option<Arc<dyn Upstream>> { Some(clusters.get(name)?.clone()) };
+    let mut answering = HashMap::new();
+    for resolved in methods {
+        let destination = &resolved.policy.upstream;
+        if answering.contains_key(destination) {
+            continue;
+        }
+        let upstream = match destination {
+            Destination::Upstream(name) => cluster(name),
+            Destination::Among(among) => {
+                Split::new(among, workers, cluster).map(|split| Arc::new(split) as _)
+            }
+        };
+        answering.extend(upstream.map(|upstream| (destination.clone(), upstream)));
+    }
+    answering
+}
+
+/// Who answers each service, for those that ask after its health.
+fn backends(
+    methods: &[Resolved],
+    answering: &HashMap<Destination, Arc<dyn Upstream>>,
 ) -> HashMap<String, Arc<dyn Upstream>> {
     let named = methods.iter().filter_map(|resolved| {
-        let cluster: Arc<dyn Upstream> = clusters.get(resolved.policy.upstream.as_str())?.clone();
-        Some((resolved.method.service.to_string(), cluster))
+        let upstream = answering.get(&resolved.policy.upstream)?.clone();
+        Some((resolved.method.service.to_string(), upstream))
     });
     named.collect()
 }

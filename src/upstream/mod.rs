@@ -33,6 +33,7 @@ mod reply;
 mod search;
 mod settings;
 mod socket;
+mod split;
 mod standing;
 mod state;
 mod status;
@@ -47,6 +48,7 @@ pub use outlier::{FailurePercentage, Outlier, SuccessRate};
 pub use own::{Draining, Own};
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};
+pub use split::{Among, Destination, Match, Share, Split};
 pub use standing::{Blame, Changes, Health, Outcome, Standing};
 pub use state::{ClusterState, DrainingState, EndpointState};
 

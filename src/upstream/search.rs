@@ -122,7 +122,12 @@ impl Cluster {
         // A call that is bound to no endpoint needn't wait where another one is ready.
         if search.key.is_none() {
             chosen.prepare();
-            let mut others = lanes[1..].iter();
+            let is_new = |lane: &&Arc<Lane>| {
+                let name = &lane.target.name;
+                search.attempt.as_ref().is_none_or(|attempt| !attempt.has_tried(name))
+            };
+            // Nor is one that had the call before better than one that has to be dialled.
+            let mut others = lanes[1..].iter().filter(is_new);
             if let Some(slot) = others.find_map(|lane| lane.try_acquire(search.load())) {
                 return Ok(slot);
             }

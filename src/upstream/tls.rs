@@ -66,6 +66,14 @@ impl Live {
         self.current.load_full()
     }
 
+    /// Looks at the files, however soon after the last look.
+    #[cfg(test)]
+    pub(super) fn look_now(&self) {
+        let mut looked = self.looked.try_lock().unwrap();
+        looked.at -= BELIEVED;
+        self.look(&mut looked);
+    }
+
     fn look(&self, looked: &mut Looked) {
         if looked.at.elapsed() < BELIEVED {
             return;

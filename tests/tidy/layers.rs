@@ -56,12 +56,17 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prost_reflect", &["src/schema", "src/transcode", "src/route"]),
     ("tonic", &["src/upstream", "src/cli/demo"]),
     ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream", "src/admin"]),
-    ("hyper_util", &["src/listener", "src/protocol", "src/upstream", "src/admin"]),
+    (
+        "hyper_util",
+        &["src/listener", "src/protocol", "src/upstream", "src/admin", "src/stage/auth/fetch"],
+    ),
+    ("hyper_rustls", &["src/stage/auth/fetch"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/tls", "src/upstream"]),
+    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/stage/auth/fetch"]),
+    ("jsonwebtoken", &["src/stage/auth/jwt"]),
 ];
 
 /// Files that may name a confined package all the same, and why. This list should shrink.

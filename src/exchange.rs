@@ -9,9 +9,11 @@
 //! allocates nothing. Where both ends of a call take the same coding, messages may stay packed as
 //! they crossed the wire ([`Packed`]); who wants to read one gets it plain and needn't know.
 
+mod approach;
 mod attempt;
 pub mod identity;
 mod packed;
+pub mod principal;
 
 use std::{
     future::poll_fn,
@@ -27,9 +29,11 @@ use http::{Extensions, HeaderMap};
 use tokio::time::Instant;
 
 pub use self::{
+    approach::{Approach, Trust},
     attempt::Attempt,
     identity::Identity,
     packed::{Bound, Packed},
+    principal::{Principal, PrincipalKind},
 };
 use crate::{
     coding::{Coding, Codings},
@@ -78,9 +82,11 @@ impl Default for Limits {
     }
 }
 
-/// What the access log wants to know and only the upstream side can tell.
+/// What the access log wants to know and only those behind the door can tell.
 #[derive(Debug, Default)]
 pub struct Journal {
+    /// Who called, once that is verified.
+    pub principal: OnceLock<Arc<Principal>>,
     /// The endpoint that was called, `127.0.0.1:50051` for example.
     pub endpoint: OnceLock<Arc<str>>,
     /// The status that the backend gave.

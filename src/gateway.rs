@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 
 use crate::{
     config::Runtime,
-    exchange::Exchange,
+    exchange::{Approach, Exchange},
     observe::Witness,
     protocol::{
         Caller, Opening, ResponseBody, Session, Tongue, Written,
@@ -37,9 +37,9 @@ impl Gateway {
     }
 
     /// Serves what comes from now on by another runtime; what is in flight keeps the one that it
-    /// began with.
-    pub fn swap(&self, runtime: Arc<Runtime>) {
-        self.runtime.store(runtime);
+    /// began with. Gives the runtime before.
+    pub fn swap(&self, runtime: Arc<Runtime>) -> Arc<Runtime> {
+        self.runtime.swap(runtime)
     }
 
     /// Answers one request. A panic on the way is a bug; it costs this request alone.
@@ -78,6 +78,12 @@ async fn walk(
         }
     };
 
+    // What policies may judge by and no backend hears of.
+    let approach = runtime.asks_for_approach().then(|| {
+        let (uri, headers) = (request.uri(), request.headers());
+        Arc::new(Approach::of(uri, headers, caller.peer.map(|peer| peer.ip()), &caller.trust()))
+    });
+
     // Which protocol, and which method: before any policy, for policies hang on the method.
     let door = runtime.door(&request);
     witness.entered(door.name(), runtime.meter().protocol(door.name()));
@@ -85,14 +91,14 @@ async fn walk(
     let mut call = match door.open(request, caller) {
         Opening::Call(call) => call,
         Opening::Session(session) => {
-            return attend(runtime.clone(), *session, caller, mem::take(witness));
+            return attend(runtime.clone(), *session, (caller, approach), mem::take(witness));
         }
         Opening::Answered(response) => return visit.mark(response),
     };
     let shard = runtime.method_meter(&call.exchange.method).shard(caller.worker);
     witness.opened(&mut call.exchange, &call.route, shard);
     *tongue = call.answer.tongue();
-    introduce(caller, &mut call.exchange);
+    introduce(caller, approach, &mut call.exchange);
 
     // The method's stages, and the backend behind them.
     let outcome = match visit.enter(&call.exchange.method) {
@@ -107,8 +113,11 @@ async fn walk(
     })
 }
 
-/// Whoever has shown a certificate is known to the stages.
-fn introduce(caller: &Caller, exchange: &mut Exchange) {
+/// Whoever has shown a certificate is known to the stages, and how it came in.
+fn introduce(caller: &Caller, approach: Option<Arc<Approach>>, exchange: &mut Exchange) {
+    if let Some(approach) = approach {
+        exchange.extensions.insert(approach);
+    }
     if let Some(identity) = &caller.identity {
         exchange.extensions.insert(identity.clone());
     }
@@ -118,14 +127,14 @@ fn introduce(caller: &Caller, exchange: &mut Exchange) {
 fn attend(
     runtime: Arc<Runtime>,
     session: Session,
-    caller: &Caller,
+    (caller, approach): (&Caller, Option<Arc<Approach>>),
     mut witness: Witness,
 ) -> Response<ResponseBody> {
     let Session { mut exchange, route, mut response, talk } = session;
     let shard = runtime.method_meter(&exchange.method).shard(caller.worker);
     witness.opened(&mut exchange, &route, shard);
     witness.began(&mut response);
-    introduce(caller, &mut exchange);
+    introduce(caller, approach, &mut exchange);
     let stay = caller.stay();
     tokio::spawn(async move {
         // The same stages, and the backend behind them; both sides are live until the end.

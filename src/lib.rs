@@ -34,7 +34,7 @@
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
 //! 4  gateway                                    composes 0 to 3
-//! 5  listener, observe, cli, main               the edges
+//! 5  listener, observe, reload, admin, cli      the edges
 //! ```
 //!
 //! `observe` is an edge too, but the gateway tells it what happened. A test keeps all of this.
@@ -82,5 +82,9 @@ pub mod config;
 pub mod gateway;
 
 pub mod listener;
+
+pub mod reload;
+
+pub mod admin;
 
 pub mod cli;

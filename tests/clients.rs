@@ -2,15 +2,19 @@
 //! address and whom to trust: health, the schema by reflection, and calls of all four kinds.
 //!
 //! They need what `tests/run` sets up: the packages of `tests/requirements.txt` in `tests/.venv`,
-//! those of `tests/node/package.json` in `target/tools/node`, and grpcurl in `target/tools/bin`.
+//! those of `tests/node/package.json` in `target/tools/node`, and in `target/tools/bin` grpcurl and
+//! what `tests/go` is built to.
 
-use std::{fs, path::Path};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use tempfile::TempDir;
 use tokio::process::Command;
 use transom::cli::demo::bookshelf::Bookshelf;
 
-use crate::support::{Gateway, authority::Authority, rig, within};
+use crate::support::{Gateway, authority::Authority, document, rig, within};
 
 /// A gateway with TLS, and a bookshelf behind it that is asked for its schema.
 struct Secured {
@@ -47,12 +51,16 @@ impl Secured {
 
     /// Runs grpcurl; gives what it printed, whether it went well, and what it complained of.
     async fn grpcurl(&self, options: &[&str], target: &[&str]) -> (String, bool, String) {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin/grpcurl");
         let (address, roots) = (self.address(), self.roots());
-        let mut command = Command::new(program);
+        let mut command = Command::new(tool("grpcurl"));
         command.args(["-max-time", "20", "-cacert", &roots]).args(options);
         run(command.arg(&address).args(target)).await
     }
+}
+
+/// A program that `tests/run` has built.
+fn tool(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tools/bin").join(name)
 }
 
 async fn run(command: &mut Command) -> (String, bool, String) {
@@ -105,6 +113,46 @@ async fn client_in_node_calls_methods_of_every_kind() {
         ["unary", "server stream", "client stream", "bidi", "status with details", "deadline"];
     assert_eq!(held, want);
     within("the call's end", secured.bookshelf.wait_for_cancelled(1)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs Go, which tests/run sets up"]
+async fn client_in_go_calls_methods_of_every_kind_in_gzip() {
+    let secured = Secured::start().await;
+    let mut command = Command::new(tool("go-client"));
+    let set = rig::write_descriptor_set(&secured.folder);
+    let (printed, well, complaint) =
+        run(command.args([secured.address(), secured.roots(), set])).await;
+    assert!(well, "{printed}\n{complaint}");
+    let held: Vec<&str> = printed.lines().collect();
+    let want = [
+        "unary",
+        "metadata",
+        "server stream",
+        "client stream",
+        "bidi",
+        "status with details",
+        "deadline",
+        "cancelled",
+    ];
+    assert_eq!(held, want);
+    // The deadline and the cancelled watch.
+    within("the calls' end", secured.bookshelf.wait_for_cancelled(2)).await;
+}
+
+#[tokio::test]
+#[ignore = "needs grpcurl, which tests/run sets up"]
+async fn readme_grpcurl_answers_as_shown() {
+    let blocks = document::blocks("README.md");
+    let mut lines = blocks.iter().flat_map(|block| block.text.lines());
+    let shown = lines.find(|line| line.starts_with("grpcurl ")).expect("a line of grpcurl");
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::run(&["demo", "--listen", "127.0.0.1:0"], folder.path()).await;
+    let shown = shown.replacen("grpcurl", tool("grpcurl").to_str().unwrap(), 1);
+    let shown = shown.replace("127.0.0.1:8080", &gateway.address.to_string());
+    let (told, well, complaint) = run(Command::new("bash").args(["-c", &shown])).await;
+    assert!(well, "{complaint}");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&told).unwrap()["text"], "hello");
 }
 
 #[tokio::test]

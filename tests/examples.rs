@@ -4,10 +4,13 @@ use std::{fs, net::SocketAddr, path::Path};
 
 use transom::cli::demo::bookshelf;
 
-use crate::support::{
-    Gateway,
-    document::{self, Block},
-    http1, rig,
+use crate::{
+    readme,
+    support::{
+        Gateway,
+        document::{self, Block},
+        http1, rig,
+    },
 };
 
 /// The folder that has no configuration: `transom demo` serves it, and tests/browser/run opens it.
@@ -76,6 +79,10 @@ async fn every_example_starts_and_answers_as_its_readme_says() {
         let (before, after) = blocks.split_at(serve.unwrap_or_else(|| panic!("{path}")));
         let (gateway, folder) = start_after(before, &example).await;
         for block in &after[1..] {
+            if block.kind == "js" {
+                readme::check_websocket(block, gateway.address).await;
+                continue;
+            }
             for command in block.text.lines() {
                 let (folder, address) = (folder.path(), gateway.address);
                 let output = document::run_shell_in(folder, command, address, None).await;

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test stops where something is not as it should be")]
 
+mod admin;
+mod auth;
 mod clients;
 mod compression;
 mod connect;
@@ -13,6 +15,7 @@ mod grpc_web;
 mod listener;
 mod matrix;
 mod readme;
+mod reload;
 mod resilience;
 mod rest;
 mod support;

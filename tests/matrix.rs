@@ -16,6 +16,7 @@ mod calls;
 mod doors;
 mod http2;
 mod messages;
+mod policies;
 mod websocket;
 
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The README is run: its commands come up or answer as shown, and no setting is left out.
 
-use std::{fs, path::Path};
+use std::{fs, net::SocketAddr, path::Path};
 
 use serde_json::Value;
 use transom::cli::demo::bookshelf;
@@ -44,14 +44,19 @@ async fn readme_demo_answers_every_curl_as_shown() {
 async fn readme_websocket_answers_as_shown() {
     let blocks = document::blocks(README);
     let block = blocks.iter().find(|block| block.kind == "js").expect("lines of JavaScript");
+    let folder = tempfile::tempdir().unwrap();
+    let gateway = Gateway::run(&["demo", "--listen", "127.0.0.1:0"], folder.path()).await;
+    check_websocket(block, gateway.address).await;
+}
+
+/// Says to a gateway what lines of JavaScript say, and hears what their comment shows.
+pub(crate) async fn check_websocket(block: &Block, gateway: SocketAddr) {
     let between = |begin: &str, end: &str| {
         let rest = block.text.split_once(begin).unwrap_or_else(|| panic!("no `{begin}`")).1;
         rest.split_once(end).unwrap().0.to_owned()
     };
-    let folder = tempfile::tempdir().unwrap();
-    let gateway = Gateway::run(&["demo", "--listen", "127.0.0.1:0"], folder.path()).await;
     let path = between("new WebSocket(\"ws://127.0.0.1:8080", "\"");
-    let mut session = Session::open(gateway.address, &path).await;
+    let mut session = Session::open(gateway, &path).await;
     session.send(between(".send('", "')")).await;
     let shown: Value = serde_json::from_str(&between("// ", "\n")).unwrap();
     assert_eq!(session.json().await, shown);
@@ -61,7 +66,11 @@ async fn readme_websocket_answers_as_shown() {
 fn check_answer(block: &Block, next: Option<&Block>, output: &str) {
     let place = format!("{README}:{}", block.line);
     assert!(!output.is_empty(), "{place} gave no answer");
-    let Some(shown) = next.filter(|next| next.kind == "json") else { return };
+    let Some(shown) = next.filter(|next| ["json", "text"].contains(&&*next.kind)) else { return };
+    if shown.kind != "json" {
+        assert_eq!(output.trim_end(), shown.text.trim_end(), "{place} shows another answer");
+        return;
+    }
     let value = |text: &str| -> Value {
         serde_json::from_str(text).unwrap_or_else(|error| panic!("{place}: {error}: {text}"))
     };
@@ -113,10 +122,19 @@ async fn readme_policies_are_sound() {
     let blocks = document::blocks(README);
     let mut yaml = blocks.iter().filter(|block| block.kind == "yaml");
     let whole = &yaml.next().unwrap().text;
-    let (rest, _) = whole.split_once("services:").unwrap();
+    let (rest, services) = whole.split_once("services:").unwrap();
+    let (start, _) = rest.split_once("upstreams:").unwrap();
     for block in yaml {
-        assert!(block.text.starts_with("services:"), "{README}:{}: not a policy", block.line);
-        let folder = folder(&format!("{rest}{}", block.text));
+        // Policies and upstreams take the place of the file's, other keys stand behind it.
+        let configuration = match block.text.split(':').next() {
+            Some("services") => format!("{rest}{}", block.text),
+            Some("upstreams") if block.text.contains("\nservices:") => {
+                format!("{start}{}", block.text)
+            }
+            Some("upstreams") => format!("{start}{}services:{services}", block.text),
+            _ => format!("{whole}{}", block.text),
+        };
+        let folder = folder(&configuration);
         let arguments = ["check", "--config", "transom.yaml"];
         let output = run_to_end_in(folder.path(), &arguments).await;
         assert!(output.status.success(), "{README}:{}: {output:?}", block.line);
@@ -127,8 +145,8 @@ async fn readme_policies_are_sound() {
 fn readme_shows_no_command_that_is_not_run() {
     for block in document::blocks(README).iter().filter(|block| block.kind == "sh") {
         let known = block.text.lines().all(|line| {
-            // The benchmark is run by `tests/run`, briefly.
-            ["curl ", "transom ", "tests/run", "benches/side-by-side/run", BUILD]
+            // The benchmark is run by `tests/run`, briefly, and grpcurl by `clients`.
+            ["curl ", "grpcurl ", "transom ", "tests/run", "benches/side-by-side/run", BUILD]
                 .iter()
                 .any(|start| line.starts_with(start))
         });

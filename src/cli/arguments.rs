@@ -9,6 +9,7 @@
 use std::{collections::BTreeMap, num::NonZeroUsize, path::PathBuf};
 
 use clap::Args;
+use serde_json::{Value, json};
 
 use crate::{
     config::{Address, File, Listen, Loaded, Places, Source, Written},
@@ -63,6 +64,7 @@ impl Arguments {
         self.replace_listeners(&mut loaded);
         loaded.file.workers = self.workers.or(loaded.file.workers);
         loaded.file.access_log |= self.access_log;
+        self.show_over(&mut loaded.shown);
         loaded
     }
 
@@ -89,7 +91,40 @@ impl Arguments {
             let policy = Written::of([("auto_map", true.into())]);
             file.services = BTreeMap::from([("*".to_owned(), policy)]);
         }
-        Loaded { file, places: Places::in_arguments(), problems }
+        Loaded { file, places: Places::in_arguments(), problems, shown: self.shown() }
+    }
+
+    /// The file that they stand for.
+    fn shown(&self) -> Value {
+        let upstreams = self.upstreams().into_iter();
+        let upstreams = upstreams.map(|(name, settings)| {
+            let endpoints: Vec<_> = settings.endpoints.iter().map(ToString::to_string).collect();
+            (name, json!({ "endpoints": endpoints }))
+        });
+        let source = |key: &'static str| move |path: &PathBuf| json!({ key: path });
+        let sets = self.descriptor_set.iter().map(source("descriptor_set"));
+        let protos = self.proto.iter().map(source("protos"));
+        let rules = self.rules.iter().map(source("rules"));
+        json!({
+            "schema": sets.chain(protos).chain(rules).collect::<Vec<_>>(),
+            "upstreams": upstreams.collect::<serde_json::Map<_, _>>(),
+            "services": { "*": { "auto_map": self.auto_map } },
+        })
+    }
+
+    /// Lays the flags over a file that is shown.
+    fn show_over(&self, shown: &mut Value) {
+        let Value::Object(shown) = shown else { return };
+        if !self.listen.is_empty() {
+            let listen = self.listen.iter().map(|address| json!({ "address": address }));
+            shown.insert("listen".into(), listen.collect());
+        }
+        if let Some(workers) = self.workers {
+            shown.insert("workers".into(), workers.get().into());
+        }
+        if self.access_log {
+            shown.insert("access_log".into(), true.into());
+        }
     }
 
     fn upstreams(&self) -> BTreeMap<String, upstream::Settings> {

@@ -1,4 +1,4 @@
-//! The command line: `serve`, `demo`, `check`, `routes`, `config-schema`, a file each.
+//! The command line: `serve`, `demo`, `check`, `routes`, `config-schema`, `keys`, a file each.
 //!
 //! ```text
 //! arguments ─► File ─► prepare ─► Prepared ─► serve · routes · check
@@ -11,6 +11,8 @@ mod arguments;
 mod check;
 mod config_schema;
 pub mod demo;
+mod keys;
+mod launch;
 mod report;
 mod routes;
 mod serve;
@@ -59,6 +61,7 @@ enum Command {
     Check(check::Check),
     Routes(routes::Routes),
     ConfigSchema(config_schema::ConfigSchema),
+    Keys(keys::Keys),
 }
 
 /// Runs the program: what it has to say goes to `out`, problems and progress to `err`; gives the
@@ -78,6 +81,7 @@ pub fn run(
         Command::Check(check) => check.run(out, err),
         Command::Routes(routes) => routes.run(out, err),
         Command::ConfigSchema(schema) => schema.run(out),
+        Command::Keys(keys) => keys.run(out, err),
     }
 }
 

@@ -4,13 +4,14 @@
 //! listening on http://127.0.0.1:8080
 //! listening on https://127.0.0.1:8443
 //! listening on unix:/run/transom.sock
+//! operator's port on http://127.0.0.1:9901
 //! serving 1 service, 15 methods, 18 routes
 //! upstream bookshelf: http://127.0.0.1:50051
 //! ```
 
 use anstyle::Style;
 
-use super::report;
+use super::{launch::Bound, report};
 use crate::{
     config::{Address, Listen, Prepared},
     upstream::Settings,
@@ -46,10 +47,10 @@ impl Summary {
         Self { warnings: report::problems(&prepared.warnings), listeners, contents }
     }
 
-    /// The whole text, now that the addresses are known; they are in the order of the listeners.
-    pub(super) fn text(&self, addresses: &[Address]) -> String {
+    /// The whole text, now that the addresses are known.
+    pub(super) fn text(&self, bound: &Bound) -> String {
         let mut text = self.warnings.clone();
-        for (address, listen) in addresses.iter().zip(&self.listeners) {
+        for (address, listen) in bound.listeners.iter().zip(&self.listeners) {
             let url = match (address, &listen.tls) {
                 (Address::Ip(address), _) => format!("{}://{address}", listen.scheme()),
                 (Address::Unix(_), None) => address.to_string(),
@@ -57,7 +58,18 @@ impl Summary {
             };
             text += &format!("listening on {STRONG}{url}{STRONG:#}\n");
         }
+        if let Some(address) = &bound.admin {
+            text += &format!("operator's port on {STRONG}{}{STRONG:#}\n", url_of(address));
+        }
         text + &self.contents
+    }
+}
+
+/// The operator's port as a URL.
+fn url_of(address: &Address) -> String {
+    match address {
+        Address::Ip(address) => format!("http://{address}"),
+        Address::Unix(_) => address.to_string(),
     }
 }
 

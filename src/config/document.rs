@@ -12,7 +12,7 @@ use super::{
 use crate::problem::Problem;
 
 /// Deeper files are refused: no setting needs it, and the reader is recursive.
-const DEPTH_LIMIT: usize = 64;
+pub(super) const DEPTH_LIMIT: usize = 64;
 
 /// Reads a document; what can't be read is a problem, and stands as `null` in the value.
 pub(super) fn parse(
@@ -140,7 +140,7 @@ impl Reader<'_> {
 }
 
 /// A scalar that is no string; none for what JSON can't say.
-fn plain(scalar: &Scalar<'_>) -> Option<Value> {
+pub(super) fn plain(scalar: &Scalar<'_>) -> Option<Value> {
     match scalar {
         Scalar::Null => Some(Value::Null),
         Scalar::Boolean(flag) => Some(Value::Bool(*flag)),

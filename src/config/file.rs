@@ -28,7 +28,9 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{Address, Listen, Places, document, duration, policy::Written, read};
+use super::{
+    Address, Admin, Listen, Places, Reload, document, duration, policy::Written, read, shown,
+};
 use crate::{observe, problem::Problem, upstream};
 
 /// All that can be configured.
@@ -49,8 +51,10 @@ pub struct File {
     /// key: mappings are merged, lists and plain values replaced, and `null` takes a key away.
     #[schemars(schema_with = "super::json_schema::services")]
     pub services: BTreeMap<String, Written>,
-    /// The operator's port.
+    /// The operator's port; none by default.
     pub admin: Option<Admin>,
+    /// How a configuration that has changed is taken while the gateway serves.
+    pub reload: Reload,
     /// How many worker threads serve; the CPUs available by default. With 1 the whole data path
     /// runs on one thread.
     pub workers: Option<NonZeroUsize>,
@@ -65,14 +69,6 @@ pub struct File {
     pub log_format: observe::LogFormat,
     /// Whether each request gets a line of JSON on standard output.
     pub access_log: bool,
-}
-
-/// The operator's port.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Admin {
-    /// Where it listens. Nothing is served there yet.
-    pub address: Address,
 }
 
 /// One place that descriptors or rules come from.
@@ -175,6 +171,8 @@ pub struct Loaded {
     pub places: Places,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// The file for people to see, secrets left out.
+    pub shown: serde_json::Value,
 }
 
 impl File {
@@ -195,6 +193,7 @@ impl File {
                     file: File::default(),
                     places: Places::in_file(path),
                     problems: vec![problem],
+                    shown: serde_json::Value::Null,
                 }
             }
         }
@@ -214,7 +213,7 @@ impl File {
         if let Some(folder) = path.parent() {
             file.stand_in(folder);
         }
-        Loaded { file, places, problems }
+        Loaded { file, places, problems, shown: shown::shown(text) }
     }
 
     /// Makes relative paths start from this folder.
@@ -233,6 +232,14 @@ impl File {
                 join(path);
             }
             listen.tls.iter_mut().flat_map(|tls| tls.files_mut()).for_each(join);
+        }
+        if let Some(Admin { address: Address::Unix(path) }) = &mut self.admin {
+            join(path);
+        }
+        for upstream in self.upstreams.values_mut() {
+            if let Some(upstream::Discovery::File(file)) = &mut upstream.discovery {
+                join(&mut file.path);
+            }
         }
         let tls = self.upstreams.values_mut().filter_map(|upstream| upstream.tls.as_mut());
         for tls in tls {

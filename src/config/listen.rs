@@ -1,7 +1,8 @@
 //! One listening socket: where it listens, whom it believes, and what it puts up with.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
+use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
@@ -92,6 +93,14 @@ impl Listen {
     pub fn trusts(&self, peer: Option<SocketAddr>) -> bool {
         let address = peer.map(|peer| peer.ip().to_canonical());
         self.trusted_proxies.iter().any(|proxy| proxy.includes(address))
+    }
+
+    /// The networks of trusted proxies, for a peer that is one; others have nobody behind them.
+    pub fn proxies_behind(&self, peer: Option<SocketAddr>) -> Arc<[IpNet]> {
+        if !self.trusts(peer) {
+            return Arc::default();
+        }
+        self.trusted_proxies.iter().filter_map(TrustedProxy::network).collect()
     }
 
     /// `http` or `https`.

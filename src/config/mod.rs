@@ -15,20 +15,24 @@ mod compression;
 mod document;
 mod duration;
 mod file;
+mod inputs;
 mod json_schema;
 mod limits;
 mod listen;
 mod listeners;
 mod merge;
 mod mode;
+mod operate;
 mod places;
 mod policy;
 mod prepare;
 mod proxies;
 mod read;
+mod reflections;
 mod resolve;
 mod runtime;
 mod selector;
+mod shown;
 mod size;
 mod sources;
 mod substitute;
@@ -38,15 +42,18 @@ mod wording;
 
 pub use self::{
     address::Address,
-    file::{Admin, File, Loaded, Source},
+    file::{File, Loaded, Source},
+    inputs::{Glance, Inputs},
     json_schema::json_schema,
     limits::Limits,
     listen::Listen,
     mode::Mode,
+    operate::{Admin, OnBreaking, Reload},
     places::Places,
     policy::{Policy, Written},
-    prepare::{Failure, Prepared, prepare},
+    prepare::{Failure, Prepared, prepare, prepare_again},
     proxies::{ProxyProtocol, TrustedProxy},
+    reflections::Reflections,
     resolve::Resolved,
     runtime::Runtime,
 };

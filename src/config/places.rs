@@ -51,6 +51,23 @@ impl Places {
         Self::default()
     }
 
+    /// Where relative paths start.
+    pub(super) fn folder(&self) -> &Path {
+        self.file.as_deref().and_then(Path::parent).unwrap_or(Path::new(""))
+    }
+
+    /// The files that the configuration's text came from: its own, and those that it refers to for
+    /// secrets.
+    pub(super) fn files(&self) -> Vec<PathBuf> {
+        let Some(file) = &self.file else { return Vec::new() };
+        let folder = file.parent().unwrap_or(Path::new(""));
+        let secrets = self.secrets.iter().filter_map(|secret| {
+            let path = secret.reference.strip_prefix("${file:")?.strip_suffix('}')?;
+            Some(folder.join(path))
+        });
+        [file.clone()].into_iter().chain(secrets).collect()
+    }
+
     /// Where relative paths start, for people.
     pub(super) fn path_mend(&self) -> &'static str {
         match self.file {

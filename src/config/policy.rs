@@ -22,6 +22,7 @@ use crate::{
     protocol::{MethodPolicy, cors, rest, rule, websocket},
     stage::STAGES,
     transcode,
+    upstream::Destination,
 };
 
 /// A policy as written for one selector.
@@ -32,8 +33,8 @@ pub struct Written(pub(super) Map<String, Value>);
 /// What holds for a method, all selectors merged.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// The upstream's name.
-    pub upstream: String,
+    /// Who answers; nobody where the gateway itself does.
+    pub upstream: Destination,
     /// Whether the method gets the route `POST /package.Service/Method` if it has no rule.
     pub auto_map: bool,
     /// How JSON is read and written.
@@ -56,9 +57,9 @@ pub struct Policy {
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 struct Own {
-    /// The name of the upstream that answers; may be left out where there is only one, or where the
-    /// service was found by asking an upstream.
-    upstream: Option<String>,
+    /// Who answers: the name of an upstream, or which of several. May be left out where there is
+    /// only one upstream, or where the service was found by asking one.
+    upstream: Option<Destination>,
     /// Whether methods without an HTTP rule get one: `POST /package.Service/Method` with the whole
     /// message as body.
     auto_map: bool,
@@ -199,6 +200,12 @@ impl Policy {
             compression: compression.compression.as_ref().map(Into::into),
             cors: cors.cors,
         }
+    }
+
+    /// Everything that is wrong about who answers, but for names that nobody has: the path inside,
+    /// and a sentence.
+    pub(super) fn misdirections(&self) -> Vec<(String, String)> {
+        self.upstream.check()
     }
 
     /// What can't be meant together although each selector may say its part: the key, the path

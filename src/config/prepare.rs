@@ -3,8 +3,8 @@
 use std::{collections::HashMap, fmt, sync::Arc};
 
 use super::{
-    File, Loaded, Places, Resolved, Source, listeners,
-    places::{join_index, join_key},
+    File, Loaded, Places, Reflections, Resolved, listeners, operate,
+    places::join_key,
     resolve::{self, Rules},
     sources,
 };
@@ -34,6 +34,8 @@ pub struct Prepared {
     pub doors: Vec<Box<dyn Door>>,
     /// What web pages of other origins may call.
     pub cors: Cors,
+    /// What upstreams told of their schema.
+    pub reflections: Arc<Reflections>,
     /// Where everything is counted.
     pub meter: Arc<Meter>,
     /// What is worth knowing.
@@ -66,38 +68,75 @@ impl fmt::Debug for Prepared {
 /// # Errors
 /// Every problem of the configuration, of the descriptors and of the rules.
 pub async fn prepare(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Failure> {
-    let Loaded { file, places, mut problems } = loaded;
-    // A file that can't be read as a whole says nothing, so nothing can be missing in it.
-    if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
-        return Err(Failure { problems, only_unreachable: false });
+    let draft = Draft::check(loaded, lasting)?;
+    // Asking takes time; there may be enough to mend before.
+    if draft.is_sound() {
+        draft.reflections.ask(&draft.file).await;
     }
-    // Held from now on, so that what stages count is counted here.
-    let protocols = PROTOCOLS.iter().map(|protocol| protocol.name);
-    let meter = Meter::of(lasting, protocols.chain([cors::NAME]));
-    listeners::check(&file, &places, &mut problems);
-    check_rest(&file, &places, &mut problems);
-    check_upstreams(&file, &places, &mut problems);
-    let rules = Rules::of(&file.services, &places, &mut problems);
-    let errors_before = count_errors(&problems);
+    draft.finish(lasting)
+}
 
-    // Asking takes time; there is enough to mend before.
-    let ask = errors_before == 0;
-    let gathered = sources::gather(&file, &places, &rules, ask, &mut problems).await;
-    let only_unreachable = gathered.unreachable && errors_before == 0;
-    let Some(schema) = gathered.schema else {
-        return Err(Failure { problems: in_order(problems), only_unreachable });
-    };
+/// The same by what upstreams have told [`Reflections`] of `lasting` already.
+///
+/// # Errors
+/// As [`prepare`].
+pub fn prepare_again(loaded: Loaded, lasting: &Lasting) -> Result<Prepared, Failure> {
+    Draft::check(loaded, lasting)?.finish(lasting)
+}
 
-    let methods = resolve::resolve(&file, &places, &rules, &schema, lasting, &mut problems);
-    let schema = Arc::new(schema);
-    let protocols = compile_protocols(&schema, &methods, &mut problems);
-    warn_of_nothing(&schema, &mut problems);
-    let problems = in_order(problems);
-    match protocols {
-        Some((doors, cors)) if count_errors(&problems) == 0 => {
-            Ok(Prepared { file, schema, methods, doors, cors, meter, warnings: problems })
+/// A configuration that has been looked at as far as that needs no schema.
+struct Draft {
+    file: File,
+    places: Places,
+    problems: Vec<Problem>,
+    rules: Rules,
+    meter: Arc<Meter>,
+    reflections: Arc<Reflections>,
+}
+
+impl Draft {
+    fn check(loaded: Loaded, lasting: &Lasting) -> Result<Self, Failure> {
+        let Loaded { file, places, mut problems, .. } = loaded;
+        // A file that can't be read as a whole says nothing, so nothing can be missing in it.
+        if problems.iter().any(|problem| problem.is_error() && problem.place.path.is_empty()) {
+            return Err(Failure { problems, only_unreachable: false });
         }
-        _ => Err(Failure { problems, only_unreachable: false }),
+        // Held from now on, so that what stages count is counted here.
+        let protocols = PROTOCOLS.iter().map(|protocol| protocol.name);
+        let meter = Meter::of(lasting, protocols.chain([cors::NAME]));
+        let reflections = Reflections::of(lasting);
+        listeners::check(&file, &places, &mut problems);
+        operate::check(&file, &places, &mut problems);
+        check_log(&file, &places, &mut problems);
+        check_upstreams(&file, &places, &mut problems);
+        let rules = Rules::of(&file.services, &places, &mut problems);
+        Ok(Self { file, places, problems, rules, meter, reflections })
+    }
+
+    fn is_sound(&self) -> bool {
+        count_errors(&self.problems) == 0
+    }
+
+    fn finish(self, lasting: &Lasting) -> Result<Prepared, Failure> {
+        let was_sound = self.is_sound();
+        let Self { file, places, mut problems, rules, meter, reflections } = self;
+        let asked = was_sound.then_some(&*reflections);
+        let gathered = sources::gather(&file, &places, &rules, asked, &mut problems);
+        let only_unreachable = gathered.unreachable && was_sound;
+        let Some(schema) = gathered.schema else {
+            return Err(Failure { problems: in_order(problems), only_unreachable });
+        };
+        let methods = resolve::resolve(&file, &places, &rules, &schema, lasting, &mut problems);
+        let schema = Arc::new(schema);
+        let protocols = compile_protocols(&schema, &methods, &mut problems);
+        warn_of_nothing(&schema, &mut problems);
+        let warnings = in_order(problems);
+        match protocols {
+            Some((doors, cors)) if count_errors(&warnings) == 0 => {
+                Ok(Prepared { file, schema, methods, doors, cors, reflections, meter, warnings })
+            }
+            _ => Err(Failure { problems: warnings, only_unreachable: false }),
+        }
     }
 }
 
@@ -144,18 +183,7 @@ fn in_order(mut problems: Vec<Problem>) -> Vec<Problem> {
     problems
 }
 
-fn check_rest(file: &File, places: &Places, problems: &mut Vec<Problem>) {
-    for (index, source) in file.schema.iter().enumerate() {
-        if matches!(source, Source::Reflection { refresh: Some(_), .. }) {
-            let path = join_key(&join_index("schema", index), "refresh");
-            let message = "the upstream is asked at start alone for now, not again";
-            problems.push(places.settle(Problem::warning(path, message)));
-        }
-    }
-    if file.admin.is_some() {
-        let message = "the operator's port is not served yet, so nothing listens there";
-        problems.push(places.settle(Problem::warning("admin", message)));
-    }
+fn check_log(file: &File, places: &Places, problems: &mut Vec<Problem>) {
     if let Err(error) =
         crate::observe::subscriber(&file.observe(), false, std::io::sink, std::io::sink)
     {

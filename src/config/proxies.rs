@@ -31,6 +31,14 @@ pub enum ProxyProtocol {
 }
 
 impl TrustedProxy {
+    /// The network, if it is one.
+    pub fn network(&self) -> Option<IpNet> {
+        match self {
+            Self::Network(network) => Some(*network),
+            Self::Unix => None,
+        }
+    }
+
     /// Whether a peer at this address is one; none is a peer of a Unix socket.
     pub fn includes(&self, peer: Option<IpAddr>) -> bool {
         match (self, peer) {

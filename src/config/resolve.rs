@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap, HashSet},
+    path::Path,
     sync::Arc,
 };
 
@@ -20,6 +21,7 @@ use crate::{
     problem::Problem,
     schema::{Method, Schema, Service},
     stage::{Blueprint, STAGES, Stage},
+    upstream::Destination,
 };
 
 /// A method, what holds for it, and its stages in run order.
@@ -174,10 +176,11 @@ pub(super) fn resolve(
     problems: &mut Vec<Problem>,
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
+    let kept = (places.folder(), lasting);
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
     // Methods with the same policy share it: there may be thousands.
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
-    let mut policies: HashMap<(Vec<usize>, String), Arc<Policy>> = HashMap::new();
+    let mut policies: HashMap<(Vec<usize>, Destination), Arc<Policy>> = HashMap::new();
     let mut resolved = Vec::with_capacity(schema.methods().len());
     let own = schema.own_services().iter().map(|service| (service, true));
     let theirs = schema.services().iter().map(|service| (service, false));
@@ -191,18 +194,24 @@ pub(super) fn resolve(
             let base = bases.entry(fitting.clone()).or_insert_with(|| Policy::of(merged));
             let mut upstream = base.upstream.clone();
             if is_own {
-                upstream.clear();
-            } else if upstream.is_empty() {
-                upstream = default.clone().unwrap_or_default();
+                upstream = Destination::default();
+            } else if upstream.is_nobody() {
+                upstream = default.clone().unwrap_or_default().into();
                 homeless |= default.is_none();
-            } else if !exists(file, places, &upstream) {
-                let path = rules.path(&fitting, "upstream", "");
-                found.push(unknown_upstream(&path, &upstream, file));
+            } else {
+                let names = upstream.names().into_iter();
+                let unknown = names.filter(|(_, name)| !exists(file, places, name));
+                found.extend(unknown.map(|(inside, name)| {
+                    unknown_upstream(&rules.path(&fitting, "upstream", &inside), name, file)
+                }));
+            }
+            for (inside, message) in base.misdirections() {
+                found.push(wording::problem(&rules.path(&fitting, "upstream", &inside), &message));
             }
             if let Some((key, inside, message)) = base.contradiction() {
                 found.push(wording::problem(&rules.path(&fitting, key, inside), &message));
             }
-            let stages = stages(rules, &fitting, merged, method, lasting, &mut found);
+            let stages = stages(rules, &fitting, merged, method, kept, &mut found);
             let policy = policies.entry((fitting, upstream)).or_insert_with_key(|(_, upstream)| {
                 Arc::new(Policy { upstream: upstream.clone(), ..base.clone() })
             });
@@ -226,7 +235,7 @@ fn stages(
     fitting: &[usize],
     merged: &Map<String, Value>,
     method: &Method,
-    lasting: &Lasting,
+    (folder, lasting): (&Path, &Lasting),
     found: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Stage>> {
     let mut stages = Vec::new();
@@ -235,8 +244,9 @@ fn stages(
         let place = &rules.path(fitting, entry.name, "");
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
-            match (entry.build)(&Blueprint { settings: settings.as_ref(), method, place, lasting })
-            {
+            let blueprint =
+                Blueprint { settings: settings.as_ref(), method, place, folder, lasting };
+            match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {
                     let path = rules.path(fitting, entry.name, &inside);

@@ -14,7 +14,7 @@ use crate::{
     protocol::{Door, cors::Cors},
     schema::{Method, Schema},
     stage::Chain,
-    upstream::{Cluster, Own},
+    upstream::{Cluster, Destination, Draining, Own, Split},
 };
 
 /// One snapshot of schema, doors, stages and clusters. A request keeps the one that it began with.
@@ -24,11 +24,13 @@ pub struct Runtime {
     cors: Cors,
     /// By `Method::index`.
     chains: Vec<Chain>,
+    /// In the order of their names.
     clusters: Vec<Arc<Cluster>>,
     meter: Arc<Meter>,
     /// By `Method::index`.
     meters: MethodMeters,
     nowhere: Arc<MethodMeter>,
+    asks_for_approach: bool,
 }
 
 impl Runtime {
@@ -52,24 +54,38 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
-        let own: Arc<dyn Upstream> =
-            Arc::new(Own::new(schema.clone(), backends(&methods, &clusters)));
+        let answering = answering(&methods, &clusters, workers);
+        let own = Own::new(schema.clone(), backends(&methods, &answering), Draining::of(lasting));
+        let own: Arc<dyn Upstream> = Arc::new(own);
         let mut chains = Vec::with_capacity(methods.len());
         chains.extend(methods.into_iter().filter_map(|resolved| {
-            let upstream = match resolved.policy.upstream.as_str() {
-                "" => own.clone(),
-                name => clusters.get(name)?.clone(),
+            let upstream = match &resolved.policy.upstream {
+                nobody if nobody.is_nobody() => &own,
+                destination => answering.get(destination)?,
             };
-            Some(Chain::new(resolved.stages, upstream))
+            Some(Chain::new(resolved.stages, upstream.clone()))
         }));
         if !problems.is_empty() {
             return Err(problems);
         }
         let names = schema.methods().iter().map(|method| (&method.service, method.name()));
+        // In the order of their names, as the file has them.
+        let clusters = file.upstreams.keys().filter_map(|name| clusters.remove(name.as_str()));
+        let clusters = clusters.collect();
         let meters = meter.methods(names, workers);
         let nowhere = meter.nowhere(workers);
-        let clusters = clusters.into_values().collect();
-        Ok(Self { schema, doors, cors, chains, clusters, meter, meters, nowhere })
+        let asks_for_approach = chains.iter().any(Chain::asks_for_approach);
+        Ok(Self {
+            schema,
+            doors,
+            cors,
+            chains,
+            clusters,
+            meter,
+            meters,
+            nowhere,
+            asks_for_approach,
+        })
     }
 
     /// A runtime of one door, which must answer everything itself.
@@ -80,7 +96,8 @@ impl Runtime {
         let nowhere = meter.nowhere(1);
         let (doors, chains) = (vec![door], Vec::new());
         let meters = meter.methods([].into_iter(), 1);
-        Self { schema, doors, cors, chains, clusters: Vec::new(), meter, meters, nowhere }
+        let (clusters, asks_for_approach) = (Vec::new(), false);
+        Self { schema, doors, cors, chains, clusters, meter, meters, nowhere, asks_for_approach }
     }
 
     /// Begins to look after the endpoints of all clusters, on the runtime of whoever calls, until
@@ -98,13 +115,23 @@ impl Runtime {
     }
 
     /// The services that are served.
-    pub fn schema(&self) -> &Schema {
+    pub fn schema(&self) -> &Arc<Schema> {
         &self.schema
+    }
+
+    /// Who answers, in the order of their names.
+    pub fn clusters(&self) -> &[Arc<Cluster>] {
+        &self.clusters
     }
 
     /// What web pages of other origins may call.
     pub fn cors(&self) -> &Cors {
         &self.cors
+    }
+
+    /// Whether any stage looks at how calls come in.
+    pub fn asks_for_approach(&self) -> bool {
+        self.asks_for_approach
     }
 
     /// The door for this request.
@@ -135,14 +162,38 @@ impl Runtime {
     }
 }
 
-/// Which cluster answers each service, for those that ask after its health.
-fn backends(
+/// Who answers, by what policies say.
+fn answering(
     methods: &[Resolved],
     clusters: &HashMap<&str, Arc<Cluster>>,
+    workers: usize,
+) -> HashMap<Destination, Arc<dyn Upstream>> {
+    let cluster = |name: &str| -> Option<Arc<dyn Upstream>> { Some(clusters.get(name)?.clone()) };
+    let mut answering = HashMap::new();
+    for resolved in methods {
+        let destination = &resolved.policy.upstream;
+        if answering.contains_key(destination) {
+            continue;
+        }
+        let upstream = match destination {
+            Destination::Upstream(name) => cluster(name),
+            Destination::Among(among) => {
+                Split::new(among, workers, cluster).map(|split| Arc::new(split) as _)
+            }
+        };
+        answering.extend(upstream.map(|upstream| (destination.clone(), upstream)));
+    }
+    answering
+}
+
+/// Who answers each service, for those that ask after its health.
+fn backends(
+    methods: &[Resolved],
+    answering: &HashMap<Destination, Arc<dyn Upstream>>,
 ) -> HashMap<String, Arc<dyn Upstream>> {
     let named = methods.iter().filter_map(|resolved| {
-        let cluster: Arc<dyn Upstream> = clusters.get(resolved.policy.upstream.as_str())?.clone();
-        Some((resolved.method.service.to_string(), cluster))
+        let upstream = answering.get(&resolved.policy.upstream)?.clone();
+        Some((resolved.method.service.to_string(), upstream))
     });
     named.collect()
 }

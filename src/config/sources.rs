@@ -3,6 +3,7 @@
 use super::{
     File, Source,
     places::{Places, join_index, join_key},
+    reflections::{Reflections, Told},
     resolve::Rules,
 };
 use crate::{
@@ -19,12 +20,13 @@ pub(super) struct Gathered {
     pub(super) unreachable: bool,
 }
 
-/// Reads all sources, asks the upstreams among them if wanted, and puts the schema together.
-pub(super) async fn gather(
+/// Reads all sources, takes what upstreams have told if they were asked, and puts the schema
+/// together.
+pub(super) fn gather(
     file: &File,
     places: &Places,
     rules: &Rules,
-    ask_upstreams: bool,
+    reflections: Option<&Reflections>,
     problems: &mut Vec<Problem>,
 ) -> Gathered {
     let before = problems.len();
@@ -35,27 +37,29 @@ pub(super) async fn gather(
         let path = places.original(&join_index("schema", index));
         builder = match source {
             Source::Reflection { upstream, .. } => {
-                let Some(settings) = file.upstreams.get(upstream) else {
+                if !file.upstreams.contains_key(upstream) {
                     if !places.knows(&join_key("upstreams", upstream)) {
                         let path = join_key(&path, "reflection");
                         problems.push(places.settle(unknown_upstream(&path, upstream, file)));
                     }
                     continue;
-                };
-                if !ask_upstreams {
+                }
+                let Some(reflections) = reflections else {
                     sound = false;
                     continue;
+                };
+                let Told { answer, failure } = reflections.told(upstream);
+                unreachable |= answer.is_none();
+                if let Some(failure) = failure {
+                    let problem = unanswered(upstream, failure, answer.is_some());
+                    problems.push(places.settle(problem));
                 }
-                match reflection::ask(settings, reflection::Bounds::default()).await {
-                    Ok(reflected) => {
+                match answer {
+                    Some(reflected) => {
                         problems.extend(undescribed(upstream, &reflected));
                         builder.add_files(upstream, &reflected.files)
                     }
-                    Err(error) => {
-                        unreachable = true;
-                        problems.push(places.settle(unanswered(upstream, &error)));
-                        builder
-                    }
+                    None => builder,
                 }
             }
             source => add_file(builder, source, &path, places, problems),
@@ -118,8 +122,13 @@ pub(super) fn unknown_upstream(path: &str, name: &str, file: &File) -> Problem {
     super::wording::unknown(path, "upstream", name, &known)
 }
 
-fn unanswered(upstream: &str, error: &reflection::ReflectionError) -> Problem {
-    Problem::error(join_key("upstreams", upstream), error.to_string())
+fn unanswered(upstream: &str, failure: String, has_answered: bool) -> Problem {
+    let path = join_key("upstreams", upstream);
+    if has_answered {
+        let message = format!("{failure}; what it told before stands");
+        return Problem::warning(path, message).mend("see why it does not answer");
+    }
+    Problem::error(path, failure)
         .mend("start it with reflection, or give a descriptor set or .proto sources")
 }
 

@@ -110,14 +110,14 @@ services:
     assert_eq!((get.transcode.depth, list.transcode.depth), (30, 20));
     assert!(get.transcode.proto_names && list.transcode.proto_names);
     assert_eq!(get.transcode.emit_defaults, crate::transcode::EmitDefaults::None);
-    assert_eq!(get.upstream, "bookshelf");
+    assert_eq!(get.upstream.to_string(), "bookshelf");
 }
 
 #[test]
 fn methods_with_the_same_selectors_share_a_policy() {
     let prepared = prepared(parsed(SERVES)).unwrap();
     let first = &prepared.methods[0].policy;
-    let theirs = prepared.methods.iter().filter(|other| !other.policy.upstream.is_empty());
+    let theirs = prepared.methods.iter().filter(|other| !other.policy.upstream.is_nobody());
     assert_eq!(theirs.clone().count(), 15);
     assert!(theirs.into_iter().all(|other| std::sync::Arc::ptr_eq(first, &other.policy)));
     for (index, resolved) in prepared.methods.iter().enumerate() {
@@ -146,7 +146,7 @@ fn every_upstream_may_be_named_without_taking_the_gateways_own_services() {
     let text = format!("{SERVES}\nservices: {{ '*': {{ upstream: bookshelf }} }}");
     let prepared = prepared(parsed(&text)).unwrap();
     let own = |one: &&super::Resolved| one.method.service.starts_with("grpc.");
-    assert!(prepared.methods.iter().filter(own).all(|one| one.policy.upstream.is_empty()));
+    assert!(prepared.methods.iter().filter(own).all(|one| one.policy.upstream.is_nobody()));
     assert!(prepared.methods.iter().filter(own).count() >= 4);
 }
 

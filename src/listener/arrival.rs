@@ -47,6 +47,7 @@ pub(super) async fn receive(
     let client = client(&mut raw, peer, listen).await?;
     let caller = Caller::new(client, listen.scheme(), worker)
         .trusted(listen.trusts(client))
+        .proxies(listen.proxies_behind(client))
         .head_limit(listen.head_limit());
     let Some(live) = tls else {
         return Ok(Arrived { stream: Stream::Plain(raw), caller, chosen: None });

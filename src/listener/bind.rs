@@ -16,7 +16,7 @@ use crate::config::{Address, Listen, Mode};
 pub(super) const BACKLOG: i32 = 4096;
 
 /// Who may open a Unix socket unless the configuration says otherwise: the user that we run as.
-const OWNER_ALONE: Mode = Mode(0o600);
+pub(super) const OWNER_ALONE: Mode = Mode(0o600);
 
 /// An address that could not be listened on.
 #[derive(Debug)]
@@ -45,17 +45,17 @@ impl std::error::Error for BindError {
 }
 
 /// A listening socket.
-pub(super) enum Socket {
+pub(crate) enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener),
 }
 
 /// A listening socket, and what has to be put away with it.
-pub(super) struct Bound {
-    pub(super) socket: Socket,
+pub(crate) struct Bound {
+    pub(crate) socket: Socket,
     /// The address, the port filled in.
-    pub(super) address: Address,
-    pub(super) file: Option<SocketFile>,
+    pub(crate) address: Address,
+    pub(crate) file: Option<SocketFile>,
 }
 
 impl Socket {
@@ -69,7 +69,7 @@ impl Socket {
 }
 
 /// Listens with the backlog that a busy server wants.
-pub(super) fn bind(listen: &Listen) -> io::Result<Bound> {
+pub(crate) fn bind(listen: &Listen) -> io::Result<Bound> {
     match &listen.address {
         Address::Ip(address) => {
             let socket = bind_tcp(*address)?;
@@ -136,7 +136,7 @@ fn identity(file: &fs::Metadata) -> (u64, u64) {
 
 /// The file of a Unix socket, removed when this is dropped, unless somebody else's stands there by
 /// then.
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     /// Device and inode.
     identity: (u64, u64),

@@ -6,7 +6,8 @@
 //!
 //! Every worker is one thread with a runtime of its own, and accepts from clones of the same
 //! sockets; a connection lives and dies on the worker that accepted it, with that worker's own
-//! upstream connections, so that a call never crosses threads.
+//! upstream connections, so that a call never crosses threads. Listeners come and go while the
+//! workers stay.
 
 mod accept;
 mod activity;
@@ -15,6 +16,7 @@ mod attend;
 mod bind;
 mod connection;
 mod handshake;
+mod listening;
 mod lodging;
 mod proxy_protocol;
 mod refusal;
@@ -27,15 +29,12 @@ use std::{io, sync::Arc, thread, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 pub use self::bind::BindError;
-use self::{
-    accept::Acceptor,
-    bind::{Bound, Socket, SocketFile},
-    connection::Context,
-};
+pub(crate) use self::bind::{Socket, SocketFile, bind};
+use self::{accept::Acceptor, connection::Context, listening::Listener};
 use crate::{
     config::{Address, Listen},
     gateway::Gateway,
-    tls::{Live, Watch},
+    tls::Live,
 };
 
 /// How long before the drain's end sessions are told to go, at most.
@@ -43,30 +42,19 @@ const LEAVE_TAKING: Duration = Duration::from_secs(2);
 
 /// A running server. Dropping it without [`Server::drain`] ends its connections at once.
 pub struct Server {
-    addresses: Vec<Address>,
-    /// The files of Unix sockets.
-    files: Vec<SocketFile>,
-    drain: watch::Sender<bool>,
-    /// Tells sessions that the drain's time is nearly over.
-    leave: watch::Sender<bool>,
+    gateway: Arc<Gateway>,
+    listeners: Vec<Listener>,
+    workers: Vec<mpsc::UnboundedSender<Place>>,
     /// Closed once every worker thread has ended.
     ended: mpsc::Receiver<()>,
-    /// Dropped, it ends the watch over certificates.
-    _watched: std::sync::mpsc::Sender<()>,
 }
 
-/// A listener, ready to be given to the workers.
-struct Opened<'l> {
-    listen: &'l Listen,
-    socket: Socket,
-    tls: Option<Arc<Live>>,
-}
-
-/// A listener on one worker.
+/// One listener on one worker.
 struct Place {
     socket: Socket,
     tls: Option<Arc<Live>>,
     context: Context,
+    draining: watch::Receiver<bool>,
 }
 
 impl Server {
@@ -79,101 +67,113 @@ impl Server {
         listeners: &[Listen],
         workers: usize,
     ) -> Result<Self, BindError> {
-        let (mut addresses, mut files) = (Vec::new(), Vec::new());
-        let mut opened = Vec::new();
-        for listen in listeners {
-            let failed = |source| BindError { address: listen.address.clone(), source };
-            let tls = open_tls(listen).map_err(failed)?;
-            let Bound { socket, address, file } = bind::bind(listen).map_err(failed)?;
-            addresses.push(address);
-            files.extend(file);
-            opened.push(Opened { listen, socket, tls });
-        }
-        let watched = watch_certificates(&opened);
-        let (drain, draining) = watch::channel(false);
-        let (leave, leaving) = watch::channel(false);
         let (running, ended) = mpsc::channel(1);
+        let mut server = Self { gateway, listeners: Vec::new(), workers: Vec::new(), ended };
+        // Bound before any thread is there, so that a failure leaves none behind.
+        let opened: Result<Vec<_>, _> = listeners.iter().map(Listener::open).collect();
+        let opened = opened?;
         for worker in 0..workers.max(1) {
-            let mut places = Vec::new();
-            for Opened { listen, socket, tls } in &opened {
-                let failed = |source| BindError { address: listen.address.clone(), source };
-                let socket = socket.try_clone().map_err(failed)?;
-                let (gateway, listen) = (gateway.clone(), Listen::clone(listen));
-                let leaving = leaving.clone();
-                let context = Context { gateway, listen, worker, leaving };
-                places.push(Place { socket, tls: tls.clone(), context });
-            }
-            let address = listeners.first().map(|listen| listen.address.clone());
-            spawn_worker(worker, places, draining.clone(), running.clone()).map_err(|source| {
+            let (orders, taken) = mpsc::unbounded_channel();
+            spawn_worker(worker, taken, running.clone()).map_err(|source| {
+                let address = listeners.first().map(|listen| listen.address.clone());
                 BindError { address: address.unwrap_or(Address::Ip(([0; 4], 0).into())), source }
             })?;
+            server.workers.push(orders);
         }
-        Ok(Self { addresses, files, drain, leave, ended, _watched: watched })
+        let places: Result<Vec<_>, _> = opened.iter().map(|one| server.places(one)).collect();
+        server.give(places?);
+        server.listeners = opened;
+        Ok(server)
     }
 
     /// The addresses that are listened on, in the order of the listeners, ports filled in.
-    pub fn addresses(&self) -> &[Address] {
-        &self.addresses
+    pub fn addresses(&self) -> Vec<Address> {
+        self.listeners.iter().map(|listener| listener.address.clone()).collect()
+    }
+
+    /// Listens as `listeners` say from now on. One that has not changed goes on as it is; where only
+    /// settings have, new connections find the new ones and the others are drained, as are those of a
+    /// listener that is gone; sessions of these are told to go after `patience`.
+    ///
+    /// # Errors
+    /// The first address that can't be listened on; then everything goes on as it was.
+    pub fn update(&mut self, listeners: &[Listen], patience: Duration) -> Result<(), BindError> {
+        let mut old: Vec<_> = self.listeners.iter().map(Some).collect();
+        let mut plan = Vec::new();
+        for listen in listeners {
+            let same = |one: &Option<&Listener>| one.is_some_and(|one| one.listen == *listen);
+            let there = |one: &Option<&Listener>| {
+                one.is_some_and(|one| one.listen.address == listen.address)
+            };
+            let place = old.iter().position(same).or_else(|| old.iter().position(there));
+            let found = place.and_then(|place| old[place].take());
+            plan.push(match found {
+                Some(found) if found.listen == *listen => (place, None),
+                Some(found) => (place, Some(found.reopen(listen)?)),
+                None => (None, Some(Listener::open(listen)?)),
+            });
+        }
+        let new = plan.iter().filter_map(|(_, new)| new.as_ref());
+        let places: Result<Vec<_>, _> = new.map(|one| self.places(one)).collect();
+        let places = places?;
+        // From here on nothing fails.
+        let mut old: Vec<_> = self.listeners.drain(..).map(Some).collect();
+        for (place, new) in plan {
+            let found = place.and_then(|place| old[place].take());
+            match (found, new) {
+                (Some(found), Some(mut new)) => {
+                    new.file = found.retire(patience);
+                    self.listeners.push(new);
+                }
+                (found, new) => self.listeners.extend(found.or(new)),
+            }
+        }
+        for gone in old.into_iter().flatten() {
+            tracing::info!(listener = %gone.address, "no longer listening");
+            drop(gone.retire(patience));
+        }
+        self.give(places);
+        Ok(())
+    }
+
+    /// What each worker needs to accept from a listener.
+    fn places(&self, listener: &Listener) -> Result<Vec<Place>, BindError> {
+        let place = |worker| listener.place(self.gateway.clone(), worker);
+        (0..self.workers.len()).map(place).collect()
+    }
+
+    fn give(&self, places: Vec<Vec<Place>>) {
+        for (place, worker) in
+            places.into_iter().flat_map(|places| places.into_iter().zip(&self.workers))
+        {
+            // A worker that can't run has told why.
+            let _ = worker.send(place);
+        }
     }
 
     /// Takes no new connections, lets requests in flight finish, and returns whether all of them
     /// did within `patience`; what is left then is cut off. Sessions, which may have no end of their
     /// own, are told to go a little before.
     pub async fn drain(mut self, patience: Duration) -> bool {
-        // A successor may listen at the same path from now on.
-        self.files.clear();
-        let _ = self.drain.send(true);
+        self.workers.clear();
+        // Files and sockets go first: a successor may listen there from now on.
+        let leaves: Vec<_> = self.listeners.drain(..).map(Listener::close).collect();
         let leave_taking = LEAVE_TAKING.min(patience / 4);
         if tokio::time::timeout(patience - leave_taking, self.ended.recv()).await.is_ok() {
             return true;
         }
-        let _ = self.leave.send(true);
+        drop(leaves);
         tokio::time::timeout(leave_taking, self.ended.recv()).await.is_ok()
     }
 }
 
-/// Reads the certificates. They have been checked with the configuration, but may have gone since.
-fn open_tls(listen: &Listen) -> io::Result<Option<Arc<Live>>> {
-    let live = listen.tls.as_ref().map(Live::load).transpose();
-    let live = live.map_err(|problems| {
-        let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
-        io::Error::new(io::ErrorKind::InvalidData, problems.join("\n"))
-    });
-    Ok(live?.map(Arc::new))
-}
-
-/// Watches the certificates of all listeners on a thread of its own, so that slow disks hold no
-/// call up, for as long as the result lives.
-fn watch_certificates(opened: &[Opened<'_>]) -> std::sync::mpsc::Sender<()> {
-    let (watched, ended) = std::sync::mpsc::channel::<()>();
-    let of = |opened: &Opened<'_>| {
-        Some(Watch::new(opened.tls.clone()?, opened.listen.address.to_string()))
-    };
-    let mut watches: Vec<_> = opened.iter().filter_map(of).collect();
-    if watches.is_empty() {
-        return watched;
-    }
-    let watch = move || {
-        // Nothing is ever sent, so what comes first is the time or the end.
-        while ended.recv_timeout(Watch::INTERVAL) == Err(std::sync::mpsc::RecvTimeoutError::Timeout)
-        {
-            watches.iter_mut().for_each(Watch::look);
-        }
-    };
-    if let Err(error) = thread::Builder::new().name("certificates".into()).spawn(watch) {
-        tracing::warn!(%error, "certificates are not watched, so new ones need a restart");
-    }
-    watched
-}
-
 fn spawn_worker(
     worker: usize,
-    places: Vec<Place>,
-    draining: watch::Receiver<bool>,
+    orders: mpsc::UnboundedReceiver<Place>,
     running: mpsc::Sender<()>,
 ) -> io::Result<()> {
     let run = move || {
-        if let Err(error) = run_worker(places, draining) {
+        if let Err(error) = run_worker(orders) {
             tracing::error!(worker, %error, "worker can't run");
         }
         drop(running);
@@ -181,23 +181,22 @@ fn spawn_worker(
     thread::Builder::new().name(format!("worker-{worker}")).spawn(run).map(drop)
 }
 
-/// One worker's life: accept until the drain begins, then wait for its connections.
-fn run_worker(places: Vec<Place>, draining: watch::Receiver<bool>) -> io::Result<()> {
+/// One worker's life: accept wherever it is told to until the drain begins, then wait for its
+/// connections.
+fn run_worker(mut orders: mpsc::UnboundedReceiver<Place>) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async move {
-        // A connection holds a clone; all are gone when the channel closes.
+        // Those who accept and their connections hold clones; all are gone when the channel closes.
         let (alive, mut all_gone) = mpsc::channel::<()>(1);
-        let mut accepting = Vec::new();
-        for Place { socket, tls, context } in places {
-            let acceptor = Acceptor::new(context, tls, draining.clone(), alive.clone());
-            accepting.push(tokio::spawn(acceptor.run(socket)));
+        while let Some(Place { socket, tls, context, draining }) = orders.recv().await {
+            let acceptor = Acceptor::new(context, tls, draining, alive.clone());
+            tokio::spawn(async move {
+                if let Err(error) = acceptor.run(socket).await {
+                    tracing::error!(%error, "a worker can't accept connections");
+                }
+            });
         }
         drop(alive);
-        for task in accepting {
-            if let Ok(Err(error)) = task.await {
-                return Err(error);
-            }
-        }
         all_gone.recv().await;
         Ok(())
     })

@@ -25,6 +25,15 @@ struct Kept {
     gauges: BTreeMap<Key, (&'static Series, Weak<Gauge>)>,
 }
 
+impl Kept {
+    /// Forgets what nobody holds any more. Once for many: there may be thousands.
+    fn sweep(&mut self) {
+        self.methods.retain(|_, meter| meter.strong_count() > 0);
+        self.counters.retain(|_, (_, counter)| counter.strong_count() > 0);
+        self.gauges.retain(|_, (_, gauge)| gauge.strong_count() > 0);
+    }
+}
+
 type Key = (&'static str, Vec<String>);
 
 impl Meter {
@@ -52,7 +61,7 @@ impl Meter {
     ) -> MethodMeters {
         let called = FirstUse::of(methods.len());
         let mut kept = self.lock();
-        kept.methods.retain(|_, meter| meter.strong_count() > 0);
+        kept.sweep();
         if !kept.methods.is_empty() {
             for (place, (service, name)) in methods.enumerate() {
                 let key = (service.clone(), name.to_owned());
@@ -94,7 +103,8 @@ impl Meter {
 
     /// Tells everything that is counted now.
     pub fn tell(&self, page: &mut Page) {
-        let kept = self.lock();
+        let mut kept = self.lock();
+        kept.sweep();
         for meter in kept.methods.values().filter_map(Weak::upgrade) {
             meter.tell(&self.protocols, page);
         }
@@ -133,7 +143,7 @@ fn as_texts(labels: &[String]) -> Vec<&str> {
     labels.iter().map(String::as_str).collect()
 }
 
-/// What is held under these labels, or a new one; who is not held any more leaves.
+/// What is held under these labels, or a new one.
 fn find<T: Default>(
     kept: &mut BTreeMap<Key, (&'static Series, Weak<T>)>,
     series: &'static Series,
@@ -143,7 +153,6 @@ fn find<T: Default>(
     if let Some(handle) = kept.get(&key).and_then(|(_, handle)| handle.upgrade()) {
         return handle;
     }
-    kept.retain(|_, (_, handle)| handle.strong_count() > 0);
     let handle = Arc::new(T::default());
     kept.insert(key, (series, Arc::downgrade(&handle)));
     handle

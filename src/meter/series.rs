@@ -90,6 +90,156 @@ pub static CONNECTIONS_OPENED: Series = Series::new(
     "Connections from downstream that have been taken",
 );
 
+/// Attempts to take a configuration.
+pub static RELOADS: Series = Series::new(
+    "transom_reloads_total",
+    Kind::Counter,
+    &["result"],
+    "Attempts to take a configuration that may have changed, by what came of them: `taken`, \
+     `unchanged`, `refused` for what it breaks, `failed`",
+);
+
+/// Since when the configuration is in force.
+pub static SNAPSHOT_TIME: Series = Series::new(
+    "transom_snapshot_timestamp_seconds",
+    Kind::Gauge,
+    &[],
+    "When the configuration in force was taken, in seconds since 1970",
+);
+
+/// Whether so few endpoints may be called that all are (1) or not (0).
+pub static CLUSTER_PANIC: Series = Series::new(
+    "transom_cluster_panic",
+    Kind::Gauge,
+    &["cluster"],
+    "Whether so few endpoints may be called that all are (1) or not (0)",
+);
+
+/// Calls to an endpoint that have ended, each attempt of a call.
+pub static ENDPOINT_REQUESTS: Series = Series::new(
+    "transom_endpoint_requests_total",
+    Kind::Counter,
+    &["cluster", "endpoint"],
+    "Calls to an endpoint that have ended, each attempt of a call",
+);
+
+/// Those of the calls that are held against the endpoint.
+pub static ENDPOINT_FAILURES: Series = Series::new(
+    "transom_endpoint_failures_total",
+    Kind::Counter,
+    &["cluster", "endpoint"],
+    "Those of the calls that are held against the endpoint",
+);
+
+/// Connections to an endpoint that could not be made.
+pub static ENDPOINT_CONNECT_FAILURES: Series = Series::new(
+    "transom_endpoint_connect_failures_total",
+    Kind::Counter,
+    &["cluster", "endpoint"],
+    "Connections to an endpoint that could not be made",
+);
+
+/// How often an endpoint was ejected for its failures.
+pub static ENDPOINT_EJECTIONS: Series = Series::new(
+    "transom_endpoint_ejections_total",
+    Kind::Counter,
+    &["cluster", "endpoint"],
+    "How often an endpoint was ejected for its failures",
+);
+
+/// Whether an endpoint takes calls (1) or is unhealthy, ejected or in reserve (0).
+pub static ENDPOINT_IN_USE: Series = Series::new(
+    "transom_endpoint_in_use",
+    Kind::Gauge,
+    &["cluster", "endpoint"],
+    "Whether an endpoint takes calls (1) or is unhealthy, ejected or in reserve (0)",
+);
+
+/// Calls to an endpoint that are under way.
+pub static ENDPOINT_IN_FLIGHT: Series = Series::new(
+    "transom_endpoint_in_flight",
+    Kind::Gauge,
+    &["cluster", "endpoint"],
+    "Calls to an endpoint that are under way",
+);
+
+/// Connections to an endpoint, of all workers.
+pub static ENDPOINT_CONNECTIONS: Series = Series::new(
+    "transom_endpoint_connections",
+    Kind::Gauge,
+    &["cluster", "endpoint"],
+    "Connections to an endpoint, of all workers",
+);
+
+/// The average of an endpoint's latencies lately, as balancing sees it.
+pub static ENDPOINT_LATENCY: Series = Series::new(
+    "transom_endpoint_latency_seconds",
+    Kind::Gauge,
+    &["cluster", "endpoint"],
+    "The average of an endpoint's latencies lately, as balancing sees it",
+);
+
+/// Further attempts of calls, by the policies `retry` and `retry.hedge`.
+pub static RETRIES: Series = Series::new(
+    "transom_retries_total",
+    Kind::Counter,
+    &["service", "method"],
+    "Further attempts of calls, by the policies `retry` and `retry.hedge`",
+);
+
+/// Calls refused by the policy `admission`.
+pub static ADMISSION_REFUSED: Series = Series::new(
+    "transom_admission_refused_total",
+    Kind::Counter,
+    &["service", "method"],
+    "Calls refused by the policy `admission`",
+);
+
+/// What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`.
+pub static BREAKER_NOW: Series = Series::new(
+    "transom_breaker_in_use",
+    Kind::Gauge,
+    &["cluster", "resource"],
+    "What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`",
+);
+
+/// How many of them there may be.
+pub static BREAKER_LIMIT: Series = Series::new(
+    "transom_breaker_limit",
+    Kind::Gauge,
+    &["cluster", "resource"],
+    "How many of them there may be",
+);
+
+/// How many of them were refused.
+pub static BREAKER_REFUSED: Series = Series::new(
+    "transom_breaker_refused_total",
+    Kind::Counter,
+    &["cluster", "resource"],
+    "How many of them were refused",
+);
+
 /// Every series, in the order of the page.
-pub static SERIES: &[&Series] =
-    &[&REQUESTS, &DURATION, &IN_FLIGHT, &CONNECTIONS, &CONNECTIONS_OPENED];
+pub static SERIES: &[&Series] = &[
+    &REQUESTS,
+    &DURATION,
+    &IN_FLIGHT,
+    &CONNECTIONS,
+    &CONNECTIONS_OPENED,
+    &RETRIES,
+    &ADMISSION_REFUSED,
+    &BREAKER_NOW,
+    &BREAKER_LIMIT,
+    &BREAKER_REFUSED,
+    &CLUSTER_PANIC,
+    &ENDPOINT_REQUESTS,
+    &ENDPOINT_FAILURES,
+    &ENDPOINT_CONNECT_FAILURES,
+    &ENDPOINT_EJECTIONS,
+    &ENDPOINT_IN_USE,
+    &ENDPOINT_IN_FLIGHT,
+    &ENDPOINT_CONNECTIONS,
+    &ENDPOINT_LATENCY,
+    &RELOADS,
+    &SNAPSHOT_TIME,
+];

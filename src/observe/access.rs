@@ -5,7 +5,8 @@
 //!  "http_method":"GET","path":"/v1/shelves/1/books/7","protocol":"rest","http_version":"HTTP/1.1",
 //!  "http_status":200,"grpc_status":"OK","upstream_status":"OK","total_ms":1.25,"upstream_ms":0.9,
 //!  "request_bytes":0,"response_bytes":118,"upstream_endpoint":"127.0.0.1:50051",
-//!  "request_id":"…","peer":"127.0.0.1:40312"}
+//!  "request_id":"…","peer":"127.0.0.1:40312","principal":"ada","issuer":"https://id.example.com",
+//!  "auth":"jwt"}
 //! ```
 //!
 //! What is not known is left out. The path stands without its query, which may hold secrets. While
@@ -77,6 +78,7 @@ pub struct AccessRecord<'a> {
 /// Writes the record.
 pub fn emit(record: &AccessRecord<'_>) {
     let journal = record.journal;
+    let principal = journal.and_then(|journal| journal.principal.get());
     tracing::info!(
         target: TARGET,
         rpc = record.rpc,
@@ -96,6 +98,9 @@ pub fn emit(record: &AccessRecord<'_>) {
         request_id = record.request_id,
         peer = record.peer.map(tracing::field::display),
         client = record.client,
+        principal = principal.map(|principal| principal.id.as_str()),
+        issuer = principal.map(|principal| principal.issuer.as_str()),
+        auth = principal.map(|principal| principal.kind.name()),
         reason = record.reason,
     );
 }
@@ -127,12 +132,24 @@ pub(super) mod tests {
     use serde_json::{Value, json};
 
     use super::*;
+    use crate::exchange::{Principal, PrincipalKind};
+
+    fn ada() -> Arc<Principal> {
+        Arc::new(Principal {
+            id: "ada".into(),
+            issuer: "https://id.example".into(),
+            kind: PrincipalKind::Jwt,
+            scopes: Vec::new(),
+            claims: serde_json::Map::new(),
+        })
+    }
 
     /// Makes a record with everything in it.
     pub(in crate::observe) fn sample(write: fn(&AccessRecord<'_>)) {
         let journal = Journal::default();
         journal.endpoint.set(Arc::from("127.0.0.1:50051")).unwrap();
         journal.upstream_status.set(Code::NotFound).unwrap();
+        journal.principal.set(ada()).unwrap();
         journal.upstream_latency.set(Duration::from_micros(900)).unwrap();
         write(&AccessRecord {
             rpc: Some("bookshelf.v1.Bookshelf.GetBook"),
@@ -179,6 +196,9 @@ pub(super) mod tests {
                 "request_id": "abc",
                 "peer": "127.0.0.1:40312",
                 "client": "spiffe://example.org/reader",
+                "principal": "ada",
+                "issuer": "https://id.example",
+                "auth": "jwt",
                 "reason": "upstream_status",
             })
         );

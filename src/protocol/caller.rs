@@ -5,8 +5,9 @@ use std::{any::Any, fmt, future::pending, net::SocketAddr, sync::Arc};
 use futures_util::future::BoxFuture;
 
 use http::HeaderValue;
+use ipnet::IpNet;
 
-use crate::exchange::Identity;
+use crate::exchange::{Identity, Trust};
 
 /// One downstream connection, as the doors and the log see it. Made once a connection, so that a
 /// call only copies references.
@@ -22,6 +23,8 @@ pub struct Caller {
     pub forwarded_for: Option<HeaderValue>,
     /// Whether the peer is a proxy whose own forwarding headers are believed.
     pub trusted: bool,
+    /// The networks of proxies that are believed, where the peer is one.
+    pub proxies: Arc<[IpNet]>,
     /// Whom the client's certificate names, verified; none without one.
     pub identity: Option<Arc<Identity>>,
     /// What a request head may take, in bytes: path, query, header names and values.
@@ -55,6 +58,7 @@ impl Caller {
             worker,
             forwarded_for,
             trusted: false,
+            proxies: Arc::default(),
             identity: None,
             head_limit: 64 << 10,
             lodging: None,
@@ -83,6 +87,17 @@ impl Caller {
     pub fn identity(mut self, identity: Option<Arc<Identity>>) -> Self {
         self.identity = identity;
         self
+    }
+
+    /// Says which other proxies may stand behind a trusted peer.
+    pub fn proxies(mut self, networks: Arc<[IpNet]>) -> Self {
+        self.proxies = networks;
+        self
+    }
+
+    /// Who is believed about who is behind it.
+    pub fn trust(&self) -> Trust {
+        Trust { peer: self.trusted, networks: self.proxies.clone() }
     }
 
     /// Believes the peer's own forwarding headers, or not.

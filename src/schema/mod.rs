@@ -12,6 +12,7 @@
 
 mod annotation;
 mod builder;
+mod compare;
 mod descriptor;
 mod edition;
 mod features;
@@ -25,6 +26,7 @@ mod overlay;
 mod pool;
 mod protos;
 mod source;
+mod table;
 mod validate;
 mod visit;
 
@@ -39,9 +41,12 @@ use crate::error::Error;
 
 pub use self::{
     builder::SchemaBuilder,
+    compare::breaking_changes,
     features::{AnyField, Features, Presence},
     field_path::FieldPath,
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
+    protos::proto_files,
+    table::route_table,
 };
 
 /// All that is known about the services: types, methods, rules. Immutable.

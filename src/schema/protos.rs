@@ -77,7 +77,13 @@ fn take_compiled(compiler: &Compiler, folders: &[PathBuf]) -> Vec<Loaded> {
     own.collect()
 }
 
-/// The `.proto` files below a folder, as names relative to it, in order.
+/// The `.proto` files below a folder, as names relative to it, in order; none of a folder that can't
+/// be read.
+pub fn proto_files(folder: &Path) -> Vec<String> {
+    find(folder, &mut Vec::new())
+}
+
+/// The same, with what is wrong.
 fn find(folder: &Path, problems: &mut Vec<Problem>) -> Vec<String> {
     let mut found = BTreeSet::new();
     let mut folders = vec![folder.to_owned()];
@@ -108,7 +114,11 @@ fn list(
         let path = entry.path();
         let is_link = entry.file_type()?.is_symlink();
         let is_folder = path.is_dir();
-        // A link to a folder may lead back up and round for ever.
+        // A link to a folder may lead back up and round for ever. A hidden folder holds no sources:
+        // in a mounted volume it is where the links beside it lead.
+        if is_folder && is_hidden(&path) {
+            continue;
+        }
         if is_folder && !is_link {
             folders.push(path);
         } else if !is_folder && path.extension().is_some_and(|extension| extension == "proto") {
@@ -117,6 +127,10 @@ fn list(
         }
     }
     Ok(())
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b"."))
 }
 
 /// Opens files of one folder by name, never above it.

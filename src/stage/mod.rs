@@ -5,6 +5,8 @@
 //! [`Error`], which each protocol writes in its own tongue.
 
 pub mod admission;
+pub mod auth;
+pub mod authorize;
 pub mod headers;
 pub mod retry;
 pub mod timeout;
@@ -12,7 +14,7 @@ pub mod timeout;
 #[cfg(test)]
 mod testing;
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use futures_util::future::BoxFuture;
 use serde::de::DeserializeOwned;
@@ -22,6 +24,7 @@ use crate::{
     error::Error,
     exchange::{Exchange, Reply, Upstream},
     lasting::Lasting,
+    meter::{Counter, Meter, Series},
     schema::Method,
 };
 
@@ -33,6 +36,11 @@ pub trait Stage: Send + Sync {
         exchange: Exchange,
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>>;
+
+    /// Whether it looks at the [`Approach`](crate::exchange::Approach), which is only gathered then.
+    fn asks_for_approach(&self) -> bool {
+        false
+    }
 }
 
 /// The rest of the way. It can be gone more than once, each time with an exchange of its own.
@@ -64,6 +72,11 @@ impl Chain {
         Self { stages: stages.into(), upstream }
     }
 
+    /// Whether a stage looks at how the call came in.
+    pub fn asks_for_approach(&self) -> bool {
+        self.stages.iter().any(|stage| stage.asks_for_approach())
+    }
+
     /// Runs one call through all of it.
     pub fn call(&self, exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
         Next { stages: &self.stages, upstream: &*self.upstream }.call(exchange)
@@ -91,8 +104,19 @@ pub struct Blueprint<'a> {
     /// The place of the settings that decided, `services["a.b.*"].timeout` for example: methods that
     /// share it share the stage's state.
     pub place: &'a str,
+    /// Where relative paths in the settings start.
+    pub folder: &'a Path,
     /// Where state is kept that outlives the snapshot.
     pub lasting: &'a Lasting,
+}
+
+impl Blueprint<'_> {
+    /// A counter of the method's own. The series' labels are service and method.
+    fn counter(&self, series: &'static Series) -> Arc<Counter> {
+        // The configuration has made it by now, and knows the protocols.
+        let meter = Meter::of(self.lasting, []);
+        meter.counter(series, &[&self.method.service, self.method.name()])
+    }
 }
 
 /// What is wrong with a stage's settings: the path inside them (empty for the whole), and a
@@ -105,11 +129,19 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// Every stage there is, in run order, which is the reference's order too.
 ///
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
-/// attempt that `retry` makes. `admission` counts calls, not attempts, and what it refuses is not
+/// attempt that `retry` makes. `auth` and `authorize` come right behind it: nothing is done for
+/// somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
-pub static STAGES: &[Entry] = &[timeout::ENTRY, admission::ENTRY, retry::ENTRY, headers::ENTRY];
+pub static STAGES: &[Entry] = &[
+    timeout::ENTRY,
+    auth::ENTRY,
+    authorize::ENTRY,
+    admission::ENTRY,
+    retry::ENTRY,
+    headers::ENTRY,
+];
 
 /// Reads a stage's settings, and says where they are wrong.
 fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {

@@ -62,7 +62,13 @@ pub(crate) fn exchange(metadata: Metadata, deadline: Option<Instant>) -> Exchang
 pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> super::Built {
     let entry = STAGES.iter().find(|entry| entry.name == name).expect("a stage of the table");
     let (settings, lasting) = (settings.as_ref(), &Lasting::new());
-    (entry.build)(&Blueprint { settings, method, place: name, lasting })
+    (entry.build)(&Blueprint {
+        settings,
+        method,
+        place: name,
+        folder: std::path::Path::new(""),
+        lasting,
+    })
 }
 
 /// A chain of one stage before a backend.

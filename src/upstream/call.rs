@@ -2,15 +2,11 @@
 
 use std::time::Duration;
 
-use h2::SendStream;
-use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header,
-    uri::{Parts, PathAndQuery},
-};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tokio::time::Instant;
 
 use super::{
-    endpoint::Target,
+    http2::ReplySide,
     pump::{self, Pump},
 };
 use crate::{
@@ -97,50 +93,31 @@ fn timeout_value(left: Duration) -> HeaderValue {
     value
 }
 
-/// The request of a call: its head towards this target.
-pub(super) fn request(
-    target: &Target,
-    path: &PathAndQuery,
-    headers: HeaderMap,
-) -> Result<Request<()>, Error> {
-    let mut parts = Parts::default();
-    parts.scheme = Some(target.address.scheme.clone());
-    parts.authority = Some(target.address.authority.clone());
-    parts.path_and_query = Some(path.clone());
-    let mut request = Request::new(());
-    *request.method_mut() = Method::POST;
-    *request.uri_mut() = Uri::from_parts(parts).map_err(invalid)?;
-    *request.version_mut() = Version::HTTP_2;
-    *request.headers_mut() = headers;
-    Ok(request)
-}
-
 /// The error of a request that HTTP/2 has no form for.
-pub(super) fn invalid(error: impl std::error::Error + Send + Sync + 'static) -> Error {
+pub(super) fn invalid(why: &'static str) -> Error {
     Error::new(
         Code::Internal,
         "upstream_request",
         "the call's metadata can't be sent over HTTP/2; header names such as `connection` must \
          not reach a backend",
     )
-    .with_source(error)
+    .with_source(why)
 }
 
-/// Sends the body on an open stream: one message at once, many as they come. Those of many leave
-/// packed as they came only if `packed`; one is as it is to leave.
-pub(super) fn send(
-    body: Body,
-    mut stream: SendStream<Framed>,
-    packed: bool,
-) -> Result<Option<Pump>, Error> {
+/// The body that leaves with the head, if it is at hand. It is as it is to leave.
+pub(super) fn at_hand(body: &Body) -> Result<Option<Framed>, Error> {
     match body {
-        Body::Many(messages) => Ok(Some(Pump::start(messages, stream, packed))),
-        Body::One(message) => {
-            // A stream that has failed meanwhile tells why when the response is awaited.
-            let _ = stream.send_data(pump::frame(message)?, true);
-            Ok(None)
-        }
+        Body::Many(_) => Ok(None),
+        Body::One(message) => pump::frame(message.clone()).map(Some),
     }
+}
+
+/// Sends messages as they come, where the caller streams. They leave packed as they came only if
+/// `packed`.
+pub(super) fn follow(body: &mut Body, reply: &ReplySide, packed: bool) -> Option<Pump> {
+    let Body::Many(messages) = body else { return None };
+    let messages = std::mem::replace(messages, Messages::none());
+    Some(Pump::start(messages, reply.request_side(), packed))
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::{
     breaker::{Breaker, Kind},
     call::{self, Body},
     connection::Opening,
+    discovery::{Discovery, Located, Watch},
     fault::Failure,
     guard::Guard,
     mold::Mold,
@@ -55,8 +56,10 @@ pub struct Cluster {
     pub(super) breaker: Arc<Breaker>,
     /// Who looks after the endpoints, once it is asked for.
     guard: Guard,
-    /// What is kept for the next cluster of this name as long as this one is there.
-    _kept: Arc<Lasting>,
+    /// Makes endpoints of what is found, and keeps them for the next cluster of this name.
+    pub(super) mold: Mold,
+    /// Who finds them, if they don't stand in the settings.
+    pub(super) watch: Option<Arc<Watch>>,
 }
 
 impl Cluster {
@@ -74,17 +77,19 @@ impl Cluster {
         lasting: &Lasting,
     ) -> Result<Arc<Self>, Vec<Problem>> {
         let kept = lasting.keep(&format!("cluster {name}"), Lasting::new);
-        let (mold, members) = members(settings, workers, kept.clone())?;
+        let (mold, members) = members(settings, workers, kept)?;
         let spread = settings.balance.0.clone();
         let key = spread.key.as_ref().and_then(KeyReader::new);
         let pool = Pool::new(spread, workers, mold.changes().clone());
         pool.replace(EndpointSet::new(members));
-        let dice = Dice::new(workers);
+        let (dice, watch) = (Dice::new(workers), mold.watch());
         let breaker = mold.breaker().clone();
         breaker.limit(&settings.breaker);
         let guard = Guard::new(settings);
         let name = name.into();
-        Ok(Arc::new(Self { name, pool, dice, key, breaker, guard, _kept: kept }))
+        let cluster = Arc::new(Self { name, pool, dice, key, breaker, guard, mold, watch });
+        cluster.follow();
+        Ok(cluster)
     }
 
     /// Tells what is wrong with the settings, and makes nothing.
@@ -180,19 +185,18 @@ impl Cluster {
             if way.search.only.is_none() {
                 slot.hold(self.breaker.admit(Kind::Requests)?);
             }
-            let mut headers = way.headers();
-            call::set_timeout(&mut headers, way.search.deadline)?;
+            call::set_timeout(&mut way.headers, way.search.deadline)?;
             let was_packed = way.coding.is_some();
             let coding = way.settle_coding(slot.connection().takes())?;
             if was_packed {
-                call::set_coding(&mut headers, coding);
+                call::set_coding(&mut way.headers, coding);
             }
-            let request = call::request(slot.target(), way.path, headers)?;
-            let (response, stream) = match slot.connection().open(request) {
-                Opening::Opened(response, stream) => (response, stream),
-                Opening::Invalid(error) => return Err(call::invalid(error).into()),
-                Opening::Gone(request) => {
-                    way.headers = request.into_parts().0.headers;
+            let body = call::at_hand(&way.body)?;
+            let opening = slot.connection().open(slot.target(), way.path, &way.headers, body);
+            let reply = match opening {
+                Opening::Opened(reply) => reply,
+                Opening::Invalid(why) => return Err(call::invalid(why).into()),
+                Opening::Gone => {
                     slot.retire();
                     continue;
                 }
@@ -204,9 +208,9 @@ impl Cluster {
             if way.search.only.is_none() {
                 slot.begin(way.search.deadline);
             }
-            let pump = call::send(way.body(), stream, coding.is_some())?;
+            let pump = call::follow(&mut way.body, &reply, coding.is_some());
             let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
-            let result = receive(response, pump, slot, terms.clone()).await;
+            let result = receive(reply, pump, slot, terms.clone()).await;
             if let Some((journal, target)) = journal
                 && !matches!(result, Err(Failure::Unprocessed(_)))
             {
@@ -260,19 +264,6 @@ impl Way<'_> {
         }
         Ok(None)
     }
-
-    /// The headers to send: a copy, unless no attempt can follow.
-    fn headers(&mut self) -> HeaderMap {
-        if self.may_retry() { self.headers.clone() } else { std::mem::take(&mut self.headers) }
-    }
-
-    /// The body to send.
-    fn body(&mut self) -> Body {
-        match &mut self.body {
-            Body::One(message) => Body::One(message.clone()),
-            Body::Many(messages) => Body::Many(std::mem::replace(messages, Messages::none())),
-        }
-    }
 }
 
 impl Upstream for Cluster {
@@ -308,11 +299,12 @@ pub(super) fn members(
 ) -> Result<(Mold, Vec<Member>), Vec<Problem>> {
     let mut problems = Vec::new();
     let addresses = settings.addresses(&mut problems);
-    let is_tls = addresses.iter().any(|(address, _)| address.is_tls());
+    let is_tls = addresses.iter().any(|(address, _)| address.is_tls())
+        || settings.discovery.as_ref().is_some_and(Discovery::may_be_tls);
     let mold = Mold::new(settings, is_tls, workers, kept, &mut problems);
     let mut members = Vec::with_capacity(addresses.len());
     for (address, weight) in addresses {
-        match mold.member(address, weight) {
+        match mold.member(Located { address, weight, priority: 0 }) {
             Ok(member) => members.push(member),
             Err(found) => problems.extend(found),
         }

@@ -14,7 +14,11 @@ use std::{
     time::Duration,
 };
 
-use tokio::{runtime::Handle, sync::oneshot, time::Instant};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot,
+    time::{Instant, sleep},
+};
 
 use super::{
     breaker::{Breaker, Kind, Permit},
@@ -39,6 +43,8 @@ pub(super) struct Target {
     pub(super) keepalive: Option<Keepalive>,
     /// How many connections one lane may have.
     pub(super) connections: usize,
+    /// How old a connection may be, about, until it takes no more calls.
+    pub(super) max_age: Option<Duration>,
 }
 
 /// The connections of one worker to one endpoint.
@@ -319,6 +325,9 @@ impl Dial {
         let result = connection::connect(&self.lane.target).await;
         let result = result.map(|(sender, link)| {
             let connection = Arc::new(Connection::new(sender));
+            if let Some(age) = self.lane.target.max_age {
+                tokio::spawn(retire_in(spread(age), &self.lane, &connection.load));
+            }
             let (driver, permit) = (Driver::new(link, &connection, &self.lane), self.permit.take());
             tokio::spawn(async move {
                 driver.run().await;
@@ -404,6 +413,26 @@ impl Drop for Slot {
     }
 }
 
+/// Takes a connection out of its lane after a while; calls on it may end.
+fn retire_in(
+    age: Duration,
+    lane: &Arc<Lane>,
+    load: &Arc<Load>,
+) -> impl Future<Output = ()> + use<> {
+    let (lane, load) = (Arc::downgrade(lane), Arc::downgrade(load));
+    async move {
+        sleep(age).await;
+        if let (Some(lane), Some(load)) = (lane.upgrade(), load.upgrade()) {
+            lane.remove(&load);
+        }
+    }
+}
+
+/// A tenth more or less, so that connections that were made together don't end together.
+fn spread(age: Duration) -> Duration {
+    age / 2 + jitter(age / 2)
+}
+
 /// The pause after this many failures before: doubling, up to the longest.
 fn pause_after(failures: u32) -> Duration {
     let (first, longest) = PAUSES;
@@ -411,7 +440,7 @@ fn pause_after(failures: u32) -> Duration {
 }
 
 /// Up to a fifth more or less, so that workers and gateways don't return in step.
-fn jitter(pause: Duration) -> Duration {
+pub(super) fn jitter(pause: Duration) -> Duration {
     use std::hash::{BuildHasher, RandomState};
     let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
     pause.mul_f64(0.8 + 0.4 * random)

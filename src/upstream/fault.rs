@@ -5,8 +5,7 @@
 
 use std::{fmt, sync::Arc};
 
-use h2::Reason;
-
+use super::http2::{ErrorCode, Lost};
 use crate::error::{Code, Error, Origin};
 
 /// Why an endpoint could not be connected.
@@ -64,54 +63,57 @@ impl From<Error> for Failure {
     }
 }
 
-/// Judges what `h2` says about a stream.
+/// Judges why a stream ended before its time.
 ///
 /// A stream that ends by a GOAWAY of the peer is one above its last stream id, which the peer
-/// promises not to have processed (RFC 9113 §6.8); REFUSED_STREAM promises the same (§8.7).
-pub(super) fn of_stream(error: h2::Error, endpoint: &Arc<str>) -> Failure {
-    let unprocessed =
-        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM));
-    let told = if error.is_reset() {
-        of_reset(error.reason().unwrap_or(Reason::INTERNAL_ERROR), error.is_remote())
-    } else if error.is_go_away() && error.is_remote() {
-        Error::unavailable("upstream_going_away", "the backend is closing its connection")
-    } else if error.is_go_away() {
-        Error::unavailable("upstream_broken_http2", "the backend broke the rules of HTTP/2")
-    } else {
-        Error::unavailable("upstream_lost", "the connection to the backend was lost")
+/// promises not to have processed (RFC 9113 §6.8); REFUSED_STREAM promises the same (§8.7); and of
+/// one that nothing was sent of, no peer knows.
+pub(super) fn of_stream(lost: &Lost, endpoint: &Arc<str>) -> Failure {
+    let told = match lost {
+        Lost::Reset { code, .. } => of_reset(*code),
+        Lost::Misbehaved(_, what) => {
+            broken(Code::Internal, format!("the backend broke the rules of HTTP/2: it sent {what}"))
+        }
+        Lost::Broken(..) => {
+            broken(Code::Unavailable, "the backend broke the rules of HTTP/2".to_owned())
+        }
+        Lost::GoingAway { .. } => {
+            Error::unavailable("upstream_going_away", "the backend is closing its connection")
+        }
+        Lost::Cancelled | Lost::Unsent(_) | Lost::Gone(_) => {
+            Error::unavailable("upstream_lost", "the connection to the backend was lost")
+        }
     };
-    let told = told.with_source(format!("{endpoint}: {error}"));
-    if unprocessed { Failure::Unprocessed(told) } else { Failure::Final(told) }
+    let told = told.with_source(format!("{endpoint}: {lost}"));
+    if lost.is_unprocessed() { Failure::Unprocessed(told) } else { Failure::Final(told) }
 }
 
 /// The same for a stream whose messages have begun: it can't be tried again.
-pub(super) fn of_body(error: h2::Error, endpoint: &Arc<str>) -> Error {
-    match of_stream(error, endpoint) {
+pub(super) fn of_body(lost: &Lost, endpoint: &Arc<str>) -> Error {
+    match of_stream(lost, endpoint) {
         Failure::Unprocessed(error) | Failure::Final(error) => error,
     }
 }
 
+fn broken(code: Code, message: String) -> Error {
+    Error::new(code, "upstream_broken_http2", message).with_origin(Origin::Upstream)
+}
+
 /// RST_STREAM codes as gRPC maps them ("Errors" in PROTOCOL-HTTP2.md).
-fn of_reset(reason: Reason, remote: bool) -> Error {
-    if !remote {
-        let message = format!("the backend broke the rules of HTTP/2 ({})", reason.description());
-        return Error::new(Code::Internal, "upstream_broken_http2", message)
-            .with_origin(Origin::Upstream);
-    }
-    let (code, message) = match reason {
-        Reason::REFUSED_STREAM => (Code::Unavailable, "the backend refused the call".to_owned()),
-        Reason::CANCEL => (Code::Cancelled, "the backend cancelled the call".to_owned()),
-        Reason::ENHANCE_YOUR_CALM => {
+fn of_reset(reset: ErrorCode) -> Error {
+    let (code, message) = match reset {
+        ErrorCode::REFUSED_STREAM => (Code::Unavailable, "the backend refused the call".to_owned()),
+        ErrorCode::CANCEL => (Code::Cancelled, "the backend cancelled the call".to_owned()),
+        ErrorCode::ENHANCE_YOUR_CALM => {
             (Code::ResourceExhausted, "the backend asks for fewer calls".to_owned())
         }
-        Reason::INADEQUATE_SECURITY => (
+        ErrorCode::INADEQUATE_SECURITY => (
             Code::PermissionDenied,
             "the backend finds the connection not secure enough".to_owned(),
         ),
-        other => (
-            Code::Internal,
-            format!("the backend reset the call with error code {}", u32::from(other)),
-        ),
+        other => {
+            (Code::Internal, format!("the backend reset the call with error code {}", other.0))
+        }
     };
     Error::new(code, "upstream_reset", message).with_origin(Origin::Upstream)
 }
@@ -123,15 +125,15 @@ mod tests {
     #[test]
     fn resets_map_as_grpc_says() {
         for (reason, code) in [
-            (Reason::NO_ERROR, Code::Internal),
-            (Reason::PROTOCOL_ERROR, Code::Internal),
-            (Reason::REFUSED_STREAM, Code::Unavailable),
-            (Reason::CANCEL, Code::Cancelled),
-            (Reason::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
-            (Reason::INADEQUATE_SECURITY, Code::PermissionDenied),
-            (Reason::from(999), Code::Internal),
+            (ErrorCode::NO_ERROR, Code::Internal),
+            (ErrorCode::PROTOCOL_ERROR, Code::Internal),
+            (ErrorCode::REFUSED_STREAM, Code::Unavailable),
+            (ErrorCode::CANCEL, Code::Cancelled),
+            (ErrorCode::ENHANCE_YOUR_CALM, Code::ResourceExhausted),
+            (ErrorCode::INADEQUATE_SECURITY, Code::PermissionDenied),
+            (ErrorCode(999), Code::Internal),
         ] {
-            assert_eq!(of_reset(reason, true).code(), code, "{reason:?}");
+            assert_eq!(of_reset(reason).code(), code, "{reason:?}");
         }
     }
 

@@ -5,19 +5,23 @@
 //!         ◄── Reply (reply: frames, then status) ────────────────────────────────────────────────
 //! ```
 //!
-//! It stands on the `h2` crate itself, because a general client pays for what a gateway doesn't
-//! need: pools keyed by origin, HTTP/1, bodies behind trait objects. Every worker thread has its
-//! own lane to every endpoint, so that a call never leaves its thread.
+//! It speaks HTTP/2 itself ([`http2`]), because a general client pays for what a gateway doesn't
+//! need: pools keyed by origin, requests of any form, an event for every frame. Every worker thread
+//! has its own lane to every endpoint, so that a call never leaves its thread.
 
 mod balance;
 mod breaker;
 mod call;
 mod cluster;
 mod connection;
+mod dial;
+mod discovery;
 mod endpoint;
 mod fault;
+mod follow;
 mod guard;
 mod health;
+pub mod http2;
 mod latency;
 mod mold;
 mod outlier;
@@ -29,6 +33,7 @@ mod reply;
 mod search;
 mod settings;
 mod socket;
+mod split;
 mod standing;
 mod state;
 mod status;
@@ -37,11 +42,13 @@ mod tls;
 pub use balance::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub use breaker::{BreakerState, CountState, Limits};
 pub use cluster::Cluster;
+pub use discovery::{Discovery, Dns, Scheme, Srv, WatchedFile};
 pub use health::Check;
 pub use outlier::{FailurePercentage, Outlier, SuccessRate};
-pub use own::Own;
+pub use own::{Draining, Own};
 pub use pool::{Endpoint, EndpointSet, Member};
 pub use settings::{Keepalive, Listed, Settings, Tls};
+pub use split::{Among, Destination, Match, Share, Split};
 pub use standing::{Blame, Changes, Health, Outcome, Standing};
 pub use state::{ClusterState, DrainingState, EndpointState};
 

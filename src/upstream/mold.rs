@@ -8,18 +8,19 @@ use std::sync::Arc;
 
 use super::{
     breaker::Breaker,
+    discovery::{Located, Watch},
     endpoint::Target,
-    pool::{Endpoint, Member},
+    pool::{Endpoint, EndpointSet, Member},
     settings::{Address, Settings},
     standing::Changes,
-    tls::{self, Identity},
+    tls::{self, Identity, Live},
 };
 use crate::{lasting::Lasting, problem::Problem};
 
 /// What all endpoints of a cluster have in common.
 pub(super) struct Mold {
     settings: Settings,
-    tls: Option<Arc<rustls::ClientConfig>>,
+    tls: Option<Arc<Live>>,
     workers: usize,
     /// Where the endpoints of the cluster are kept.
     kept: Arc<Lasting>,
@@ -41,12 +42,17 @@ impl Mold {
     ) -> Self {
         let own = settings.tls.clone().unwrap_or_default();
         let tls = match is_tls || settings.tls.is_some() {
-            true => tls::client_config(&own, problems),
+            true => Live::load(&own, problems).map(|live| {
+                // Those of the last configuration are looked at again by themselves.
+                kept.keep(&format!("tls {own:?}"), || live)
+            }),
             false => None,
         };
         let changes = kept.keep("changes", Changes::default);
         let breaker = kept.keep("breaker", Breaker::new);
-        let terms = format!("{workers} {}", settings.connection_terms());
+        // New certificates in the old files make new connections, too.
+        let files = tls::digest(&own);
+        let terms = format!("{workers} {} {files:x}", settings.connection_terms());
         Self { settings: settings.clone(), tls, workers, kept, changes, breaker, terms }
     }
 
@@ -61,20 +67,25 @@ impl Mold {
     }
 
     /// The endpoint at this address: the one that is there, else a new one.
-    pub(super) fn endpoint(&self, address: Address) -> Result<Arc<Endpoint>, Vec<Problem>> {
+    pub(super) fn endpoint(&self, mut address: Address) -> Result<Arc<Endpoint>, Vec<Problem>> {
         let tls = match address.is_tls() {
             true => Some(self.identity(&address)?),
             false => None,
         };
-        let name = format!("{}://{} {}", address.scheme, address.authority, self.terms);
+        if let Some(authority) = self.settings.authority.as_ref().and_then(|a| a.parse().ok()) {
+            address.authority = authority;
+        }
+        let Address { scheme, authority, place, host, .. } = &address;
+        let name = format!("{scheme} {place} {authority} {host} {}", self.terms);
         Ok(self.kept.keep(&name, || {
             let target = Target {
-                name: address.authority.as_str().into(),
+                name: address.place.to_string().into(),
                 address,
                 tls,
                 connect_timeout: self.settings.connect_timeout,
                 keepalive: self.settings.keepalive.clone(),
                 connections: self.settings.connections,
+                max_age: self.settings.max_connection_age,
             };
             Endpoint::new(target, self.workers, self.changes.clone(), &self.breaker)
         }))
@@ -85,13 +96,32 @@ impl Mold {
         let mut problems = Vec::new();
         let server_name = tls::server_name(&own, address, &mut problems);
         match (self.tls.clone(), server_name) {
-            (Some(config), Some(server_name)) => Ok(Identity { config, server_name }),
+            (Some(live), Some(server_name)) => Ok(Identity { live, server_name }),
             _ => Err(problems),
         }
     }
 
     /// A member of a set.
-    pub(super) fn member(&self, address: Address, weight: u32) -> Result<Member, Vec<Problem>> {
-        Ok(Member { endpoint: self.endpoint(address)?, weight, priority: 0 })
+    pub(super) fn member(&self, located: Located) -> Result<Member, Vec<Problem>> {
+        let Located { address, weight, priority } = located;
+        Ok(Member { endpoint: self.endpoint(address)?, weight, priority })
+    }
+
+    /// The set of those that were found. Who can't be called is left out, and the log says why.
+    pub(super) fn set(&self, located: &[Located]) -> EndpointSet {
+        let members = located.iter().filter_map(|located| {
+            let told = |problem: &Problem| tracing::warn!(%problem, "an endpoint can't be used");
+            let member = self.member(located.clone());
+            member.inspect_err(|problems| problems.iter().for_each(told)).ok()
+        });
+        EndpointSet::new(members)
+    }
+
+    /// The watch that finds the endpoints, if they don't stand in the settings: the one that is at
+    /// it already, if there is one.
+    pub(super) fn watch(&self) -> Option<Arc<Watch>> {
+        let discovery = self.settings.discovery.as_ref()?;
+        let name = format!("discovery {discovery:?}");
+        Some(self.kept.keep(&name, || Watch::start(discovery)))
     }
 }

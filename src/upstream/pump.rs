@@ -10,9 +10,9 @@ use std::{
     task::{Context, Poll},
 };
 
-use h2::{Reason, SendStream};
 use tokio::{sync::oneshot, task::JoinHandle};
 
+use super::http2::RequestSide;
 use crate::{
     error::Error,
     exchange::{Messages, Packed},
@@ -28,7 +28,7 @@ pub(super) struct Pump {
 impl Pump {
     /// Sends all messages, as fast as the backend takes them, and then ends the stream. Messages
     /// leave packed as they came only if `packed`.
-    pub(super) fn start(messages: Messages, stream: SendStream<Framed>, packed: bool) -> Self {
+    pub(super) fn start(messages: Messages, stream: RequestSide, packed: bool) -> Self {
         let (sender, receiver) = oneshot::channel();
         Self { task: tokio::spawn(run(messages, stream, packed, sender)), failure: Some(receiver) }
     }
@@ -54,49 +54,32 @@ impl Drop for Pump {
 
 async fn run(
     mut messages: Messages,
-    mut stream: SendStream<Framed>,
+    mut stream: RequestSide,
     packed: bool,
     failure: oneshot::Sender<Error>,
 ) {
     // A stream that the backend ended or reset has no room any more; the reply tells why.
-    while has_room(&mut stream).await {
+    while poll_fn(|cx| stream.poll_room(cx)).await {
         let next = match packed {
             true => messages.next_packed().await,
             false => messages.next().await.map(|message| message.map(Packed::plain)),
         };
         let frame = match next {
             None => {
-                let _ = stream.send_data(Framed::nothing(), true);
+                stream.finish();
                 return;
             }
             Some(message) => message.and_then(frame),
         };
         match frame {
-            Ok(frame) => {
-                if stream.send_data(frame, false).is_err() {
-                    return;
-                }
-            }
+            Ok(frame) => stream.send(frame),
             Err(error) => {
-                // The error is there before the reset wakes the reply.
+                // The error is there before the stream, which ends with this, wakes the reply.
                 let _ = failure.send(error);
-                stream.send_reset(Reason::CANCEL);
                 return;
             }
         }
     }
-}
-
-/// Waits until all that was sent before fits the backend's window, and a byte more does.
-async fn has_room(stream: &mut SendStream<Framed>) -> bool {
-    stream.reserve_capacity(1);
-    while stream.capacity() == 0 {
-        match poll_fn(|cx| stream.poll_capacity(cx)).await {
-            Some(Ok(_)) => {}
-            Some(Err(_)) | None => return false,
-        }
-    }
-    true
 }
 
 /// A message as it leaves.

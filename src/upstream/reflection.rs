@@ -23,7 +23,10 @@ use tonic::{
 };
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::{Listed, Settings, Tls};
+use super::{
+    Settings, Tls, discovery,
+    settings::{Address, Place, parse_address},
+};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -92,24 +95,52 @@ impl std::error::Error for ReflectionError {}
 ///
 /// The last endpoint's reason, or that there is none.
 pub async fn ask(settings: &Settings, bounds: Bounds) -> Result<Reflected, ReflectionError> {
+    let addresses = match &settings.discovery {
+        Some(discovery) => discovery::once(discovery).await.map_err(ReflectionError)?,
+        None => {
+            let written = settings.endpoints.iter();
+            written.filter_map(|listed| parse_address(&listed.address).ok()).collect()
+        }
+    };
     let mut last = ReflectionError("there is no endpoint to ask for its schema".into());
-    for Listed { address: endpoint, .. } in &settings.endpoints {
-        let url = match endpoint.contains("://") {
-            true => endpoint.clone(),
-            false => format!("http://{endpoint}"),
-        };
-        let asked = match channel(&url, Some(client_tls(settings.tls.as_ref())?)) {
+    for address in addresses {
+        let asked = match channel_to(&address, settings) {
             Ok(channel) => fetch(channel, bounds).await,
             Err(error) => Err(error),
         };
         match asked {
             Ok(reflected) => return Ok(reflected),
             Err(error) => {
-                last = ReflectionError(format!("asking `{endpoint}` for its schema: {error}"));
+                let place = &address.place;
+                last = ReflectionError(format!("asking `{place}` for its schema: {error}"));
             }
         }
     }
     Err(last)
+}
+
+/// A channel to an endpoint, as the settings say that it is to be called; it connects with the first
+/// call.
+fn channel_to(address: &Address, settings: &Settings) -> Result<Channel, ReflectionError> {
+    let fail = |error: tonic::transport::Error| ReflectionError(error.to_string());
+    let Address { scheme, authority, place, host, .. } = address;
+    let url = match place {
+        Place::Unix(_) => place.to_string(),
+        Place::Host(..) => format!("{scheme}://{place}"),
+    };
+    let authority = settings.authority.as_deref().unwrap_or(authority.as_str());
+    let mut endpoint = Endpoint::from_shared(url).map_err(fail)?;
+    if let Ok(origin) = format!("{scheme}://{authority}").parse() {
+        endpoint = endpoint.origin(origin);
+    }
+    if address.is_tls() {
+        let mut tls = client_tls(settings.tls.as_ref())?;
+        if settings.tls.as_ref().is_none_or(|tls| tls.server_name.is_none()) {
+            tls = tls.domain_name(host);
+        }
+        endpoint = endpoint.tls_config(tls).map_err(fail)?;
+    }
+    Ok(endpoint.connect_timeout(settings.connect_timeout).connect_lazy())
 }
 
 fn client_tls(settings: Option<&Tls>) -> Result<ClientTlsConfig, ReflectionError> {
@@ -130,28 +161,6 @@ fn client_tls(settings: Option<&Tls>) -> Result<ClientTlsConfig, ReflectionError
         tls = tls.domain_name(name);
     }
     Ok(tls)
-}
-
-/// A channel to a server, for the questions at start-up; it connects with the first call.
-///
-/// `http://` is cleartext HTTP/2, `https://` is TLS with `tls`, or with the system's roots.
-///
-/// # Errors
-///
-/// The URL is none, its scheme is another one, or the TLS settings can't be used.
-pub fn channel(url: &str, tls: Option<ClientTlsConfig>) -> Result<Channel, ReflectionError> {
-    let fail = |what: String| ReflectionError(format!("`{url}` can't be asked: {what}"));
-    let endpoint =
-        Endpoint::from_shared(url.to_owned()).map_err(|error| fail(error.to_string()))?;
-    let endpoint = match endpoint.uri().scheme_str() {
-        Some("http") => endpoint,
-        Some("https") => {
-            let tls = tls.unwrap_or_else(|| ClientTlsConfig::new().with_enabled_roots());
-            endpoint.tls_config(tls).map_err(|error| fail(error.to_string()))?
-        }
-        _ => return Err(fail("the URL begins with neither `http://` nor `https://`".into())),
-    };
-    Ok(endpoint.connect_timeout(Duration::from_secs(5)).connect_lazy())
 }
 
 /// Fetches the files of every service that the server lists, with all that they import.

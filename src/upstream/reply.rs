@@ -1,7 +1,7 @@
 //! The reply side of a call: its head, its messages, its end.
 //!
-//! Nothing is read before it is asked for, and what was read is given back to the backend's
-//! window only when the next piece is: a slow caller holds its backend back.
+//! What was read is given back to the backend's window only when the next piece is asked for: a
+//! slow caller holds its backend back.
 
 use std::{
     future::poll_fn,
@@ -11,14 +11,14 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::{RecvStream, client::ResponseFuture};
 use tokio::time::Instant;
 
 use super::{
     endpoint::Slot,
     fault::{Failure, of_body, of_stream},
+    http2::{Event, FieldList, Lost, ReplyHead, ReplySide},
     pump::Pump,
-    status::{Head, broken, no_status, read_head, read_trailers, take_coding, told_codings},
+    status::{Head, Told, broken, no_status, read_head, read_trailers},
 };
 use crate::{
     coding::{Coding, Codings},
@@ -26,9 +26,6 @@ use crate::{
     exchange::{Bound, Journal, MessageStream, Messages, Metadata, Packed, Reply},
     frame::{self, COMPRESSED, FrameReader},
 };
-
-/// Small pieces are given back together: each time costs a lock.
-const GIVE_BACK: usize = 32 << 10;
 
 /// What the reply's reader has to know of its call.
 #[derive(Clone)]
@@ -49,29 +46,23 @@ pub(super) struct Terms {
 
 /// Waits for the reply. One of a single message is read to its end.
 pub(super) async fn receive(
-    mut response: ResponseFuture,
+    mut stream: ReplySide,
     mut pump: Option<Pump>,
     mut slot: Slot,
     terms: Terms,
 ) -> Result<Reply, Failure> {
-    let response = poll_fn(|cx| {
-        if let Some(error) = poll_failure(&mut pump, cx) {
-            return Poll::Ready(Err(Failure::Final(error)));
-        }
-        Pin::new(&mut response).poll(cx).map_err(|error| of_stream(error, &slot.target().name))
-    })
-    .await;
-    let response = response.inspect_err(|failure| slot.failed(failure.error()))?;
+    let head = poll_fn(|cx| poll_head(&mut stream, &mut pump, &slot, cx)).await;
+    let head = head.inspect_err(|failure| slot.failed(failure.error()))?;
     let Terms { limit, streaming, codings, learns, journal, started } = terms;
     if let Some(journal) = &journal {
         let _ = journal.upstream_latency.set(started.elapsed());
     }
-    let (mut head, stream) = response.into_parts();
-    if learns && let Some(takes) = told_codings(&head.headers) {
+    let (told, metadata) = Told::read(head.fields);
+    if learns && let Some(takes) = told.takes() {
         slot.connection().learn(takes);
     }
-    let coding = take_coding(&mut head.headers, codings);
-    let metadata = match read_head(head.status, head.headers, || stream.is_end_stream()) {
+    let coding = told.coding(codings);
+    let metadata = match read_head(head.status, told, metadata, coding, head.is_end) {
         Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
             note_end(journal.as_ref(), &mut slot, &result);
@@ -81,8 +72,7 @@ pub(super) async fn receive(
     let frames = FrameReader::new(limit);
     let frames = if coding.is_some() { frames.accept(COMPRESSED) } else { frames };
     let packing = Packing { coding, bound: Bound { limit, origin: Origin::Upstream } };
-    let mut incoming =
-        Incoming { metadata, stream, frames, packing, unreleased: 0, pump, journal, slot };
+    let mut incoming = Incoming { metadata, stream, frames, packing, pump, journal, slot };
     if streaming {
         let metadata = std::mem::take(&mut incoming.metadata);
         let peeked = poll_fn(|cx| Poll::Ready(incoming.poll_item(cx))).await;
@@ -91,6 +81,23 @@ pub(super) async fn receive(
     let (message, trailers) = only_message(&mut incoming).await?;
     let messages = Messages::one_packed(message, packing.bound, trailers);
     Ok(Reply { metadata: incoming.metadata, messages })
+}
+
+/// Waits for the head, or for the error that the request's messages end with.
+fn poll_head(
+    stream: &mut ReplySide,
+    pump: &mut Option<Pump>,
+    slot: &Slot,
+    cx: &mut Context<'_>,
+) -> Poll<Result<ReplyHead, Failure>> {
+    if let Some(error) = poll_failure(pump, cx) {
+        return Poll::Ready(Err(Failure::Final(error)));
+    }
+    Poll::Ready(match ready!(stream.poll_event(cx)) {
+        Event::Head(head) => Ok(head),
+        Event::End(Err(lost)) => Err(of_stream(&lost, &slot.target().name)),
+        Event::Data(_) | Event::End(Ok(_)) => Err(Failure::Final(no_status())),
+    })
 }
 
 /// The reply of a head that was all and well.
@@ -198,11 +205,9 @@ impl Packing {
 /// A stream of frames and what belongs to it. Dropping it cancels the call, if it still runs.
 struct Incoming {
     metadata: Metadata,
-    stream: RecvStream,
+    stream: ReplySide,
     frames: FrameReader,
     packing: Packing,
-    /// Bytes that were read and not yet given back to the backend's window.
-    unreleased: usize,
     pump: Option<Pump>,
     journal: Option<Arc<Journal>>,
     /// Given back last, when the stream is no more.
@@ -232,45 +237,34 @@ impl Incoming {
                 let coding = self.packing.coding.filter(|_| frame.flag & COMPRESSED != 0);
                 return Poll::Ready(Ok(Item::Message(Packed { coding, bytes: frame.payload })));
             }
-            self.give_back();
-            match ready!(self.stream.poll_data(cx)) {
-                Some(Ok(piece)) => {
-                    self.unreleased += piece.len();
-                    self.frames.push(piece);
-                }
-                Some(Err(error)) => return Poll::Ready(Err(self.lost(error))),
-                None => return self.poll_end(cx),
+            match ready!(self.stream.poll_event(cx)) {
+                Event::Data(piece) => self.frames.push(piece),
+                Event::End(Ok(trailers)) => return Poll::Ready(self.end(trailers)),
+                Event::End(Err(lost)) => return Poll::Ready(Err(self.lost(&lost))),
+                // There is but one, which has been taken.
+                Event::Head(_) => {}
             }
         }
     }
 
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Result<Item, Error>> {
-        let end = match ready!(self.stream.poll_trailers(cx)) {
-            Ok(Some(trailers)) => read_trailers(&mut self.metadata, trailers),
-            Ok(None) => Err(no_status()),
-            Err(error) => return Poll::Ready(Err(self.lost(error))),
+    fn end(&mut self, trailers: Option<FieldList>) -> Result<Item, Error> {
+        let end = match trailers {
+            Some(trailers) => read_trailers(&mut self.metadata, trailers),
+            None => Err(no_status()),
         };
         note_end(self.journal.as_ref(), &mut self.slot, &end);
         let trailers = end?;
         if !self.frames.is_between_frames() {
-            return Poll::Ready(Err(broken(
+            return Err(broken(
                 "upstream_broken_frame",
                 "the backend ended the call in the middle of a message",
-            )));
+            ));
         }
-        Poll::Ready(Ok(Item::End(trailers)))
+        Ok(Item::End(trailers))
     }
 
-    fn give_back(&mut self) {
-        if self.unreleased >= GIVE_BACK {
-            // It only fails for more than was taken, or where the stream is gone.
-            let _ = self.stream.flow_control().release_capacity(self.unreleased);
-            self.unreleased = 0;
-        }
-    }
-
-    fn lost(&self, error: h2::Error) -> Error {
-        of_body(error, &self.slot.target().name)
+    fn lost(&self, lost: &Lost) -> Error {
+        of_body(lost, &self.slot.target().name)
     }
 }
 

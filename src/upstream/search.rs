@@ -82,7 +82,7 @@ impl Cluster {
             }
             lanes(&ready.members, place, search)
         };
-        Box::pin(self.wait(lanes, search)).await
+        Box::pin(self.wait_if_known(lanes, search)).await
     }
 
     /// The place of the member for a call: another one than that which refused it, if there is one.
@@ -96,13 +96,38 @@ impl Cluster {
         behind.into_iter().find(|place| !search.has_tried(&ready.members[*place])).unwrap_or(place)
     }
 
+    /// Waits for discovery, if nobody is known yet.
+    async fn wait_if_known(&self, known: Vec<Arc<Lane>>, search: &Search) -> Result<Slot, Error> {
+        if !known.is_empty() {
+            return self.wait(known, search).await;
+        }
+        let looked = match search.deadline {
+            None => Ok(self.first_look().await),
+            Some(deadline) => timeout_at(deadline, self.first_look()).await,
+        };
+        looked.map_err(|_| {
+            let waited = format!("{}: waited for discovery", self.name());
+            Error::deadline_exceeded().with_source(waited)
+        })??;
+        let known = {
+            let ready = self.pool.ready();
+            lanes(&ready.members, self.choose(&ready, search), search)
+        };
+        self.wait(known, search).await
+    }
+
     /// The same where no place is free: dials, and looks at the other endpoints meanwhile.
     async fn wait(&self, lanes: Vec<Arc<Lane>>, search: &Search) -> Result<Slot, Error> {
         let Some(chosen) = lanes.first() else { return Err(self.nobody()) };
         // A call that is bound to no endpoint needn't wait where another one is ready.
         if search.key.is_none() {
             chosen.prepare();
-            let mut others = lanes[1..].iter();
+            let is_new = |lane: &&Arc<Lane>| {
+                let name = &lane.target.name;
+                search.attempt.as_ref().is_none_or(|attempt| !attempt.has_tried(name))
+            };
+            // Nor is one that had the call before better than one that has to be dialled.
+            let mut others = lanes[1..].iter().filter(is_new);
             if let Some(slot) = others.find_map(|lane| lane.try_acquire(search.load())) {
                 return Ok(slot);
             }

@@ -2,7 +2,7 @@
 //!
 //! Every problem is gathered, so that one run of `transom check` shows all of them.
 
-use std::{borrow::Cow, fmt, path::PathBuf, time::Duration};
+use std::{borrow::Cow, fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use http::{
     Uri,
@@ -14,7 +14,9 @@ use serde::{
     de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use super::{balance::Balance, breaker::Limits, health::Check, outlier::Outlier};
+use super::{
+    balance::Balance, breaker::Limits, discovery::Discovery, health::Check, outlier::Outlier,
+};
 use crate::problem::Problem;
 
 /// One cluster: who answers, and how they are reached.
@@ -23,8 +25,16 @@ use crate::problem::Problem;
 #[schemars(rename = "Upstream")]
 pub struct Settings {
     /// The backends: `host:port` or `http://host:port` for cleartext HTTP/2, `https://host:port`
-    /// for TLS. A host name is resolved at each connect, and all of its addresses are tried.
+    /// for TLS, `unix:/path` for a Unix socket. A host name is resolved at each connect, and all of
+    /// its addresses are tried. Either they or `discovery` must be given.
+    #[serde(default)]
     pub endpoints: Vec<Listed>,
+    /// Where endpoints come from that change by themselves.
+    #[serde(default)]
+    pub discovery: Option<Discovery>,
+    /// What `:authority` says to the backends, instead of the endpoint's host and port.
+    #[serde(default)]
+    pub authority: Option<String>,
     /// How calls are spread over the endpoints; `least_request` by default.
     #[serde(default)]
     pub balance: Balance,
@@ -44,6 +54,12 @@ pub struct Settings {
     /// further one is opened only when the backend's limit of concurrent streams is reached.
     #[serde(default = "default_connections")]
     pub connections: usize,
+    /// How old a connection may be until it takes no more calls and another one is made, a tenth
+    /// more or less: so that a balancer in front of the backends spreads connections anew. Unbounded
+    /// by default.
+    #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<String>")]
+    pub max_connection_age: Option<Duration>,
     /// Asks the endpoints for their health; off without it.
     #[serde(default)]
     pub health: Option<Check>,
@@ -172,11 +188,14 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             endpoints: Vec::new(),
+            discovery: None,
+            authority: None,
             balance: Balance::default(),
             tls: None,
             connect_timeout: default_connect_timeout(),
             keepalive: None,
             connections: default_connections(),
+            max_connection_age: None,
             health: None,
             outlier: None,
             breaker: Limits::default(),
@@ -202,6 +221,12 @@ pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
         .map_err(|error| D::Error::custom(format!("`{text}` is no duration like `5s`: {error}")))
 }
 
+fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
+}
+
 /// Where one endpoint is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Address {
@@ -209,15 +234,43 @@ pub(super) struct Address {
     pub(super) scheme: Scheme,
     /// What `:authority` says: host and port as written.
     pub(super) authority: Authority,
-    /// The host without the brackets of an IPv6 address.
+    /// What is connected to.
+    pub(super) place: Place,
+    /// The host that TLS is about.
     pub(super) host: String,
-    /// The port, 80 or 443 if none is written behind a scheme.
-    pub(super) port: u16,
     /// Where it stands in the settings.
     pub(super) path: String,
 }
 
+/// What a socket is connected to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// A host without the brackets of an IPv6 address, and a port: 80 or 443 if none is written
+    /// behind a scheme.
+    Host(String, u16),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Host(host, port) => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
 impl Address {
+    /// An address of `host`, as discovery has found it.
+    pub(super) fn located(scheme: Scheme, host: &str, at: SocketAddr) -> Option<Self> {
+        let host = host.trim_end_matches('.').to_owned();
+        let authority = format!("{host}:{}", at.port()).parse().ok()?;
+        let place = Place::Host(at.ip().to_string(), at.port());
+        Some(Self { scheme, authority, place, host, path: String::new() })
+    }
+
     /// Whether calls go through TLS.
     pub(super) fn is_tls(&self) -> bool {
         self.scheme == Scheme::HTTPS
@@ -228,16 +281,34 @@ impl Settings {
     /// All on which connections depend beside the address: where it differs, connections are made
     /// anew.
     pub(super) fn connection_terms(&self) -> String {
-        let Self { tls, connect_timeout, keepalive, connections, .. } = self;
-        format!("{tls:?} {connect_timeout:?} {keepalive:?} {connections}")
+        let Self { authority, tls, connect_timeout, keepalive, .. } = self;
+        let Self { connections, max_connection_age, .. } = self;
+        format!(
+            "{authority:?} {tls:?} {connect_timeout:?} {keepalive:?} {connections} \
+             {max_connection_age:?}"
+        )
     }
 
     /// Checks everything that needs no file and no network, and reads the addresses and their weights.
     pub(super) fn addresses(&self, problems: &mut Vec<Problem>) -> Vec<(Address, u32)> {
-        if self.endpoints.is_empty() {
-            problems.push(
+        match &self.discovery {
+            None if self.endpoints.is_empty() => problems.push(
                 Problem::error("endpoints", "no endpoint is given")
                     .mend("write at least one, `http://127.0.0.1:50051` for example"),
+            ),
+            Some(_) if !self.endpoints.is_empty() => problems.push(
+                Problem::error("discovery", "there are both `endpoints` and `discovery`")
+                    .mend("take one of them away; two upstreams can share the calls of a service"),
+            ),
+            Some(discovery) => discovery.check(problems),
+            None => {}
+        }
+        if let Some(authority) = &self.authority
+            && (authority.contains('@') || authority.parse::<Authority>().is_err())
+        {
+            problems.push(
+                Problem::error("authority", format!("`{authority}` can't be an `:authority`"))
+                    .mend("write a host, or a host and a port: `bookshelf.internal:443`"),
             );
         }
         let mut addresses = Vec::with_capacity(self.endpoints.len());
@@ -265,7 +336,9 @@ impl Settings {
 
     fn check_tls(&self, addresses: &[(Address, u32)], problems: &mut Vec<Problem>) {
         let Some(tls) = &self.tls else { return };
-        if !addresses.is_empty() && !addresses.iter().any(|(address, _)| address.is_tls()) {
+        let may_be_tls = self.discovery.as_ref().is_some_and(Discovery::may_be_tls);
+        let is_known = !addresses.is_empty() || self.discovery.is_some();
+        if is_known && !may_be_tls && !addresses.iter().any(|(address, _)| address.is_tls()) {
             problems.push(
                 Problem::error("tls", "no endpoint uses TLS")
                     .mend("write the endpoint as `https://host:port`, or take `tls` away"),
@@ -295,6 +368,9 @@ impl Settings {
             }
         };
         positive("connect_timeout", self.connect_timeout);
+        if let Some(age) = self.max_connection_age {
+            positive("max_connection_age", age);
+        }
         if let Some(keepalive) = &self.keepalive {
             positive("keepalive.interval", keepalive.interval);
             positive("keepalive.timeout", keepalive.timeout);
@@ -304,11 +380,16 @@ impl Settings {
 
 type Finding = (String, String);
 
-fn parse_address(text: &str) -> Result<Address, Finding> {
+/// Reads an address as written.
+pub(super) fn parse_address(text: &str) -> Result<Address, Finding> {
+    if let Some(path) = text.strip_prefix("unix:") {
+        return unix_address(path);
+    }
     let bare = !text.contains("://");
     let url = if bare { format!("http://{text}") } else { text.to_owned() };
     let wrong = |message: String| {
-        (message, "write `http://host:port`, `https://host:port` or `host:port`".to_owned())
+        let mend = "write `http://host:port`, `https://host:port`, `host:port` or `unix:/path`";
+        (message, mend.to_owned())
     };
     let uri: Uri =
         url.parse().map_err(|error| wrong(format!("`{text}` is no address: {error}")))?;
@@ -339,7 +420,21 @@ fn parse_address(text: &str) -> Result<Address, Finding> {
         None if scheme == Scheme::HTTPS => 443,
         None => 80,
     };
-    Ok(Address { scheme, authority, host, port, path: String::new() })
+    let place = Place::Host(host.clone(), port);
+    Ok(Address { scheme, authority, place, host, path: String::new() })
+}
+
+/// A Unix socket: in cleartext, and with the authority that gRPC's own libraries send.
+fn unix_address(path: &str) -> Result<Address, Finding> {
+    // `unix:///path` is gRPC's other way to write it.
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if !path.starts_with('/') {
+        let mend = "write the whole path, `unix:/run/bookshelf.sock`";
+        return Err((format!("`unix:{path}` is no whole path of a socket"), mend.to_owned()));
+    }
+    let (scheme, authority) = (Scheme::HTTP, Authority::from_static("localhost"));
+    let place = Place::Unix(path.into());
+    Ok(Address { scheme, authority, place, host: "localhost".into(), path: String::new() })
 }
 
 #[cfg(test)]
@@ -350,16 +445,27 @@ mod tests {
     fn endpoint_without_scheme_is_cleartext() {
         let address = parse_address("127.0.0.1:50051").unwrap();
         assert_eq!(address.scheme, Scheme::HTTP);
-        assert_eq!((address.host.as_str(), address.port), ("127.0.0.1", 50051));
+        assert_eq!(address.place, Place::Host("127.0.0.1".into(), 50051));
         assert_eq!(address.authority.as_str(), "127.0.0.1:50051");
     }
 
     #[test]
     fn endpoint_with_scheme_knows_its_port() {
-        assert_eq!(parse_address("https://example.com").unwrap().port, 443);
-        assert_eq!(parse_address("http://example.com").unwrap().port, 80);
+        let port = parse_address("https://example.com").unwrap().place;
+        assert_eq!(port, Place::Host("example.com".into(), 443));
+        let port = parse_address("http://example.com").unwrap().place;
+        assert_eq!(port, Place::Host("example.com".into(), 80));
         let six = parse_address("http://[::1]:50051").unwrap();
-        assert_eq!((six.host.as_str(), six.port), ("::1", 50051));
+        assert_eq!((six.host.as_str(), six.place.to_string().as_str()), ("::1", "[::1]:50051"));
+    }
+
+    #[test]
+    fn endpoint_may_be_a_unix_socket() {
+        for text in ["unix:/run/a.sock", "unix:///run/a.sock"] {
+            let address = parse_address(text).unwrap();
+            assert_eq!(address.place.to_string(), "unix:/run/a.sock");
+            assert_eq!((address.authority.as_str(), address.is_tls()), ("localhost", false));
+        }
     }
 
     #[test]
@@ -374,7 +480,8 @@ mod tests {
             "ftp://a:1",
             "http://user@a:1",
             "http://a:1/path",
-            "unix:///tmp/socket",
+            "unix:",
+            "unix:socket",
             "http://",
             "a b:1",
         ] {
@@ -393,7 +500,6 @@ mod tests {
         for text in [
             r#"{"endpoints": ["a:1"], "connect_timeout": "soon"}"#,
             r#"{"endpoints": ["a:1"], "nodes": []}"#,
-            "{}",
         ] {
             assert!(serde_json::from_str::<Settings>(text).is_err(), "{text}");
         }

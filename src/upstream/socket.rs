@@ -1,8 +1,7 @@
-//! A socket to a backend: name resolution, TCP, TLS.
+//! A socket to a backend: TCP or Unix, TLS.
 
 use std::{
     io::{self, IoSlice},
-    net::SocketAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Duration,
@@ -11,14 +10,16 @@ use std::{
 use socket2::{SockRef, TcpKeepalive};
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::{TcpStream, lookup_host},
+    net::{TcpStream, UnixStream},
     time::{Instant, timeout_at},
 };
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
+    dial,
     endpoint::Target,
     fault::Fault,
+    settings::Place,
     tls::{ALPN, Identity},
 };
 
@@ -32,53 +33,23 @@ const SILENT: Duration = Duration::from_secs(60);
 /// A connected socket, encrypted or not.
 pub(super) enum Socket {
     Plain(TcpStream),
+    Unix(UnixStream),
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Connects to the first address of the target that answers, until `deadline`.
+/// Connects to the target, until `deadline`.
 pub(super) async fn connect(target: &Target, deadline: Instant) -> Result<Socket, Fault> {
-    let stream = connect_tcp(target, deadline).await?;
+    let stream = match &target.address.place {
+        Place::Unix(path) => return dial::unix(path, deadline).await.map(Socket::Unix),
+        Place::Host(host, port) => dial::tcp(host, *port, deadline).await?,
+    };
+    prepare(&stream, target);
     match &target.tls {
         None => Ok(Socket::Plain(stream)),
         Some(identity) => match timeout_at(deadline, handshake(identity, stream)).await {
             Ok(result) => result,
             Err(_) => Err(tls_fault("the TLS handshake took too long")),
         },
-    }
-}
-
-async fn connect_tcp(target: &Target, deadline: Instant) -> Result<TcpStream, Fault> {
-    let addresses = resolve(target, deadline).await?;
-    let mut last = None;
-    for (tried, address) in addresses.iter().enumerate() {
-        // The time that is left is shared out, so that a dead address leaves time for the next.
-        let left = deadline.saturating_duration_since(Instant::now());
-        let share = left / (addresses.len() - tried) as u32;
-        let attempt = timeout_at(Instant::now() + share, TcpStream::connect(address)).await;
-        match attempt {
-            Ok(Ok(stream)) => {
-                prepare(&stream, target);
-                return Ok(stream);
-            }
-            Ok(Err(error)) => last = Some(tcp_fault(address, &error)),
-            Err(_) => {
-                last = Some(Fault::new(
-                    "upstream_connect_timeout",
-                    "the backend did not accept a connection in time",
-                    format!("no answer from {address}"),
-                ));
-            }
-        }
-    }
-    Err(last.unwrap_or_else(|| resolve_fault("the name has no address")))
-}
-
-async fn resolve(target: &Target, deadline: Instant) -> Result<Vec<SocketAddr>, Fault> {
-    let lookup = lookup_host((target.address.host.as_str(), target.address.port));
-    match timeout_at(deadline, lookup).await {
-        Ok(Ok(addresses)) => Ok(addresses.collect()),
-        Ok(Err(error)) => Err(resolve_fault(error)),
-        Err(_) => Err(resolve_fault("the name service did not answer in time")),
     }
 }
 
@@ -95,30 +66,13 @@ fn prepare(stream: &TcpStream, target: &Target) {
 }
 
 async fn handshake(identity: &Identity, stream: TcpStream) -> Result<Socket, Fault> {
-    let connector = TlsConnector::from(identity.config.clone());
+    let connector = TlsConnector::from(identity.live.current());
     let stream =
         connector.connect(identity.server_name.clone(), stream).await.map_err(tls_fault)?;
     if stream.get_ref().1.alpn_protocol() != Some(ALPN) {
         return Err(not_http2("the TLS handshake did not agree on `h2` (ALPN)"));
     }
     Ok(Socket::Tls(Box::new(stream)))
-}
-
-fn tcp_fault(address: &SocketAddr, error: &io::Error) -> Fault {
-    let (reason, message) = match error.kind() {
-        io::ErrorKind::ConnectionRefused => {
-            ("upstream_refused", "the backend refused the connection")
-        }
-        io::ErrorKind::TimedOut => {
-            ("upstream_connect_timeout", "the backend did not accept a connection in time")
-        }
-        _ => ("upstream_unreachable", "the backend can't be reached"),
-    };
-    Fault::new(reason, message, format!("{address}: {error}"))
-}
-
-fn resolve_fault(detail: impl std::fmt::Display) -> Fault {
-    Fault::new("upstream_unresolved", "the backend's name can't be resolved", detail)
 }
 
 fn tls_fault(detail: impl std::fmt::Display) -> Fault {
@@ -138,6 +92,7 @@ impl AsyncRead for Socket {
     ) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Socket::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
             Socket::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
         }
     }
@@ -151,6 +106,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_write(cx, data),
+            Socket::Unix(stream) => Pin::new(stream).poll_write(cx, data),
             Socket::Tls(stream) => Pin::new(stream).poll_write(cx, data),
         }
     }
@@ -162,6 +118,7 @@ impl AsyncWrite for Socket {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
+            Socket::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
             Socket::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, slices),
         }
     }
@@ -169,6 +126,7 @@ impl AsyncWrite for Socket {
     fn is_write_vectored(&self) -> bool {
         match self {
             Socket::Plain(stream) => stream.is_write_vectored(),
+            Socket::Unix(stream) => stream.is_write_vectored(),
             Socket::Tls(stream) => stream.is_write_vectored(),
         }
     }
@@ -176,6 +134,7 @@ impl AsyncWrite for Socket {
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_flush(cx),
             Socket::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
@@ -183,6 +142,7 @@ impl AsyncWrite for Socket {
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Socket::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Socket::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
             Socket::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
         }
     }

@@ -17,6 +17,9 @@ pub struct ClusterState {
     pub name: String,
     /// Whether too few endpoints may be called, so that all are.
     pub panic: bool,
+    /// Why discovery found nobody when it last looked; the last endpoints stay meanwhile.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub discovery_failure: Option<String>,
     /// What is counted against its limits.
     pub breaker: BreakerState,
     /// Those of the set.
@@ -78,6 +81,7 @@ impl Cluster {
         ClusterState {
             name: self.name().to_owned(),
             panic: ready.panics,
+            discovery_failure: self.discovery_failure(),
             breaker: self.breaker.state(),
             endpoints: set.members.iter().map(|member| endpoint_state(member, &ready)).collect(),
             draining: draining.collect(),

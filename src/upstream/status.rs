@@ -5,20 +5,15 @@
 //! <https://github.com/grpc/grpc/blob/master/doc/http-grpc-status-mapping.md>.
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use prost::Message;
 
+use super::http2::FieldList;
 use crate::{
     coding::{Coding, Codings},
     error::{Code, Detail, Error, Origin},
     exchange::Metadata,
 };
-
-const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
-const GRPC_MESSAGE: HeaderName = HeaderName::from_static("grpc-message");
-const GRPC_DETAILS: HeaderName = HeaderName::from_static("grpc-status-details-bin");
-const GRPC_ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-const GRPC_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// `google.rpc.Status`, which `grpc-status-details-bin` holds.
 #[derive(Clone, PartialEq, Message)]
@@ -40,64 +35,107 @@ pub(super) enum Head {
     Ended(Result<Metadata, Error>),
 }
 
-/// What messages may be packed with, by a head that names one of the codings that were asked for.
-pub(super) fn take_coding(headers: &mut HeaderMap, asked: Codings) -> Option<Coding> {
-    if asked.is_empty() {
-        return None;
-    }
-    let name = headers.get(GRPC_ENCODING)?.to_str().ok()?;
-    let coding = Coding::from_name(name).filter(|coding| asked.contains(*coding))?;
-    headers.remove(GRPC_ENCODING);
-    Some(coding)
+/// What a head or trailers tell the gateway and nobody behind it.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    status: Option<HeaderValue>,
+    message: Option<HeaderValue>,
+    details: Option<HeaderValue>,
+    encoding: Option<HeaderValue>,
+    accept_encoding: Option<HeaderValue>,
+    content_type: Option<HeaderValue>,
 }
 
-/// What the backend takes messages packed with, if its head tells.
-pub(super) fn told_codings(headers: &HeaderMap) -> Option<Codings> {
-    headers.get(GRPC_ACCEPT_ENCODING)?.to_str().ok().map(Codings::listed)
+impl Told {
+    /// Sorts header fields: those of gRPC and HTTP, of which the first of a name counts, and the
+    /// metadata.
+    pub(super) fn read(fields: FieldList) -> (Self, Metadata) {
+        let (mut told, mut metadata) = (Self::default(), Metadata::new());
+        for (name, value) in fields {
+            let place = match name.as_str() {
+                "grpc-status" => &mut told.status,
+                "grpc-message" => &mut told.message,
+                "grpc-status-details-bin" => &mut told.details,
+                "grpc-encoding" => &mut told.encoding,
+                "grpc-accept-encoding" => &mut told.accept_encoding,
+                "content-type" => &mut told.content_type,
+                "content-length" | "trailer" => continue,
+                _ => {
+                    metadata.append(name, value);
+                    continue;
+                }
+            };
+            place.get_or_insert(value);
+        }
+        (told, metadata)
+    }
+
+    /// What messages may be packed with, if it is one of the codings that were asked for.
+    pub(super) fn coding(&self, asked: Codings) -> Option<Coding> {
+        let name = self.encoding.as_ref()?.to_str().ok()?;
+        Coding::from_name(name).filter(|coding| asked.contains(*coding))
+    }
+
+    /// What the backend takes messages packed with, if it tells.
+    pub(super) fn takes(&self) -> Option<Codings> {
+        self.accept_encoding.as_ref()?.to_str().ok().map(Codings::listed)
+    }
+}
+
+/// The fields of a map, in a list.
+pub(super) fn listed(map: HeaderMap) -> FieldList {
+    let mut list: Vec<(HeaderName, HeaderValue)> = Vec::with_capacity(map.len());
+    for (name, value) in map {
+        // A name stands once, before all of its values.
+        let Some(name) = name.or_else(|| list.last().map(|(name, _)| name.clone())) else { break };
+        list.push((name, value));
+    }
+    list
 }
 
 /// Judges a response's head before anything of its body is read. `ended` tells whether the
-/// stream ended with it, which makes a status in the head the call's ("Trailers-Only").
+/// stream ended with it, which makes a status in the head the call's ("Trailers-Only"); `coding`
+/// is what its messages may be packed with.
 pub(super) fn read_head(
     status: StatusCode,
-    mut headers: HeaderMap,
-    ended: impl FnOnce() -> bool,
+    told: Told,
+    metadata: Metadata,
+    coding: Option<Coding>,
+    ended: bool,
 ) -> Head {
-    if let Some(status) = headers.get(GRPC_STATUS)
-        && (read_code(status) != Code::Ok || ended())
+    if let Some(status) = &told.status
+        && (ended || read_code(status) != Code::Ok)
     {
-        return Head::Ended(read_trailers(&mut Metadata::new(), headers));
+        return Head::Ended(read_end(&mut Metadata::new(), told, metadata));
     }
     if status != StatusCode::OK {
         return Head::Ended(Err(not_ok(status)));
     }
-    let content_type = headers.remove(header::CONTENT_TYPE);
-    if !content_type.as_ref().is_some_and(is_grpc) {
-        return Head::Ended(Err(not_grpc(content_type.as_ref())));
+    if !told.content_type.as_ref().is_some_and(is_grpc) {
+        return Head::Ended(Err(not_grpc(told.content_type.as_ref())));
     }
-    if let Some(encoding) = headers.get(GRPC_ENCODING)
+    if let Some(encoding) = told.encoding
+        && coding.is_none()
         && encoding != "identity"
     {
-        return Head::Ended(Err(compressed(encoding)));
+        return Head::Ended(Err(compressed(&encoding)));
     }
-    remove_control(&mut headers);
-    Head::Messages(headers)
+    Head::Messages(metadata)
 }
 
 /// Reads the trailers: the metadata of a call that went well, or its error.
 ///
 /// `head` is the metadata that came before, which an error takes along.
-pub(super) fn read_trailers(
-    head: &mut Metadata,
-    mut trailers: HeaderMap,
-) -> Result<Metadata, Error> {
-    let Some(status) = trailers.remove(GRPC_STATUS) else { return Err(no_status()) };
-    match read_code(&status) {
-        Code::Ok => {
-            remove_control(&mut trailers);
-            Ok(trailers)
-        }
-        code => Err(read_error(code, head, trailers)),
+pub(super) fn read_trailers(head: &mut Metadata, trailers: FieldList) -> Result<Metadata, Error> {
+    let (told, trailers) = Told::read(trailers);
+    read_end(head, told, trailers)
+}
+
+fn read_end(head: &mut Metadata, told: Told, trailers: Metadata) -> Result<Metadata, Error> {
+    match told.status.as_ref().map(read_code) {
+        None => Err(no_status()),
+        Some(Code::Ok) => Ok(trailers),
+        Some(code) => Err(read_error(code, head, told, trailers)),
     }
 }
 
@@ -125,10 +163,9 @@ fn read_code(value: &HeaderValue) -> Code {
     }
 }
 
-fn read_error(code: Code, head: &mut Metadata, mut trailers: HeaderMap) -> Error {
-    let message = trailers.get(GRPC_MESSAGE).map_or_else(String::new, decode_message);
-    let details = trailers.get(GRPC_DETAILS).and_then(decode_details);
-    remove_control(&mut trailers);
+fn read_error(code: Code, head: &mut Metadata, told: Told, trailers: Metadata) -> Error {
+    let message = told.message.as_ref().map_or_else(String::new, decode_message);
+    let details = told.details.as_ref().and_then(decode_details);
     let mut error = Error::new(code, "upstream_status", message)
         .with_origin(Origin::Upstream)
         .with_head(std::mem::take(head))
@@ -177,27 +214,6 @@ fn decode_details(value: &HeaderValue) -> Option<(Bytes, RpcStatus)> {
     let raw = Bytes::from(base64_simd::forgiving_decode_to_vec(value.as_bytes()).ok()?);
     let status = RpcStatus::decode(raw.clone()).ok()?;
     Some((raw, status))
-}
-
-fn remove_control(headers: &mut HeaderMap) {
-    if headers.is_empty() {
-        return;
-    }
-    for name in [
-        GRPC_STATUS,
-        GRPC_MESSAGE,
-        GRPC_ENCODING,
-        GRPC_ACCEPT_ENCODING,
-        GRPC_DETAILS,
-        header::CONTENT_TYPE,
-        header::CONTENT_LENGTH,
-        header::TRAILER,
-    ] {
-        headers.remove(name);
-        if headers.is_empty() {
-            return;
-        }
-    }
 }
 
 fn is_grpc(content_type: &HeaderValue) -> bool {
@@ -249,9 +265,18 @@ mod tests {
             .collect()
     }
 
+    fn fields(pairs: &[(&'static str, &str)]) -> FieldList {
+        listed(map(pairs))
+    }
+
+    fn judge(status: StatusCode, pairs: &[(&'static str, &str)], ended: bool) -> Head {
+        let (told, metadata) = Told::read(fields(pairs));
+        read_head(status, told, metadata, None, ended)
+    }
+
     fn head_error(status: u16, pairs: &[(&'static str, &str)]) -> Error {
         let status = StatusCode::from_u16(status).unwrap();
-        match read_head(status, map(pairs), || true) {
+        match judge(status, pairs, true) {
             Head::Ended(result) => result.unwrap_err(),
             Head::Messages(metadata) => panic!("{metadata:?}"),
         }
@@ -259,13 +284,14 @@ mod tests {
 
     #[test]
     fn head_keeps_metadata_and_loses_control_names() {
-        let headers = map(&[
+        let fields = [
             ("content-type", "application/grpc+proto"),
+            ("content-length", "5"),
             ("grpc-encoding", "identity"),
             ("grpc-accept-encoding", "gzip"),
             ("x-own", "1"),
-        ]);
-        match read_head(StatusCode::OK, headers, || false) {
+        ];
+        match judge(StatusCode::OK, &fields, false) {
             Head::Messages(metadata) => assert_eq!(metadata, map(&[("x-own", "1")])),
             Head::Ended(result) => panic!("{result:?}"),
         }
@@ -273,16 +299,14 @@ mod tests {
 
     #[test]
     fn only_a_coding_that_was_asked_for_is_taken() {
-        let head = || map(&[("grpc-encoding", "gzip")]);
-        let mut headers = head();
-        assert_eq!(take_coding(&mut headers, Codings::listed("zstd")), None);
-        assert_eq!(take_coding(&mut headers, Codings::NONE), None);
-        assert_eq!(headers, head());
-        assert_eq!(take_coding(&mut headers, Codings::ALL), Some(Coding::Gzip));
-        assert!(headers.is_empty());
-        let told = map(&[("grpc-accept-encoding", "identity,gzip")]);
-        assert_eq!(told_codings(&told), Some(Codings::listed("gzip")));
-        assert_eq!(told_codings(&head()), None);
+        let (told, _) = Told::read(fields(&[("grpc-encoding", "gzip")]));
+        assert_eq!(told.coding(Codings::listed("zstd")), None);
+        assert_eq!(told.coding(Codings::NONE), None);
+        assert_eq!(told.coding(Codings::ALL), Some(Coding::Gzip));
+        assert_eq!(told.takes(), None);
+        let (told, _) = Told::read(fields(&[("grpc-accept-encoding", "identity,gzip")]));
+        assert_eq!(told.takes(), Some(Codings::listed("gzip")));
+        assert_eq!(told.coding(Codings::ALL), None);
     }
 
     #[test]
@@ -350,7 +374,7 @@ mod tests {
 
     #[test]
     fn trailers_without_a_status_are_internal() {
-        let error = read_trailers(&mut Metadata::new(), map(&[("x-own", "1")])).unwrap_err();
+        let error = read_trailers(&mut Metadata::new(), fields(&[("x-own", "1")])).unwrap_err();
         assert_eq!((error.code(), error.reason()), (Code::Internal, "upstream_no_status"));
     }
 
@@ -379,7 +403,7 @@ mod tests {
             base64_simd::STANDARD.encode_to_string(&raw),
             base64_simd::STANDARD_NO_PAD.encode_to_string(&raw),
         ] {
-            let trailers = map(&[
+            let trailers = fields(&[
                 ("grpc-status", "5"),
                 ("grpc-message", "gone"),
                 ("grpc-status-details-bin", &encoded),
@@ -399,7 +423,7 @@ mod tests {
     #[test]
     fn details_that_are_garbage_leave_the_status() {
         for garbage in ["%%%", "AAAA", "/////w"] {
-            let trailers = map(&[("grpc-status", "9"), ("grpc-status-details-bin", garbage)]);
+            let trailers = fields(&[("grpc-status", "9"), ("grpc-status-details-bin", garbage)]);
             let error = read_trailers(&mut Metadata::new(), trailers).unwrap_err();
             assert_eq!(error.code(), Code::FailedPrecondition);
             assert!(error.details().is_empty());

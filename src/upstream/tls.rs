@@ -1,8 +1,10 @@
 //! TLS towards backends: whom to trust, what to show, and HTTP/2 by ALPN.
 
 use std::{
+    hash::{DefaultHasher, Hash, Hasher},
     path::Path,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock},
+    time::Duration,
 };
 
 use rustls::{
@@ -10,6 +12,9 @@ use rustls::{
     crypto::ring,
     pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject},
 };
+
+use arc_swap::ArcSwap;
+use tokio::time::Instant;
 
 use super::settings::{Address, Tls};
 use crate::problem::Problem;
@@ -20,17 +25,86 @@ pub(super) const ALPN: &[u8] = b"h2";
 /// What one endpoint needs for its handshakes.
 #[derive(Clone)]
 pub(super) struct Identity {
-    /// Trust, client certificate and ALPN.
-    pub(super) config: Arc<ClientConfig>,
+    /// Trust, client certificate and ALPN, as the files say them.
+    pub(super) live: Arc<Live>,
     /// The name that the certificate has to bear.
     pub(super) server_name: ServerName<'static>,
 }
 
+/// How long the files are believed until the next connection has them looked at again.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+/// What the handshakes of a cluster begin with. The files behind it are looked at when a connection
+/// is made: those that have changed and are sound are in force for it and for the ones after it.
+pub(super) struct Live {
+    settings: Tls,
+    current: ArcSwap<ClientConfig>,
+    looked: Mutex<Looked>,
+}
+
+/// The last look at the files.
+struct Looked {
+    at: Instant,
+    /// What they said.
+    texts: Vec<Option<Vec<u8>>>,
+}
+
+impl Live {
+    /// Reads the files.
+    pub(super) fn load(settings: &Tls, problems: &mut Vec<Problem>) -> Option<Self> {
+        let looked = Looked { at: Instant::now(), texts: texts(settings) };
+        let current = ArcSwap::new(client_config(settings, problems)?);
+        Some(Self { settings: settings.clone(), current, looked: Mutex::new(looked) })
+    }
+
+    /// What a new connection is opened with.
+    pub(super) fn current(&self) -> Arc<ClientConfig> {
+        // Whoever finds the lock taken goes by what is in force.
+        if let Ok(mut looked) = self.looked.try_lock() {
+            self.look(&mut looked);
+        }
+        self.current.load_full()
+    }
+
+    /// Looks at the files, however soon after the last look.
+    #[cfg(test)]
+    pub(super) fn look_now(&self) {
+        let mut looked = self.looked.try_lock().unwrap();
+        looked.at -= BELIEVED;
+        self.look(&mut looked);
+    }
+
+    fn look(&self, looked: &mut Looked) {
+        if looked.at.elapsed() < BELIEVED {
+            return;
+        }
+        looked.at = Instant::now();
+        let texts = texts(&self.settings);
+        if texts == looked.texts {
+            return;
+        }
+        looked.texts = texts;
+        let mut problems = Vec::new();
+        match client_config(&self.settings, &mut problems) {
+            Some(config) => {
+                self.current.store(config);
+                tracing::info!("new certificates are in force towards a backend");
+            }
+            None => problems.iter().for_each(|problem| {
+                tracing::warn!(%problem, "certificates have changed, but the old ones stay in force");
+            }),
+        }
+    }
+}
+
+/// What the files say; nothing, where one can't be read.
+fn texts(settings: &Tls) -> Vec<Option<Vec<u8>>> {
+    let files = [&settings.ca, &settings.certificate, &settings.key];
+    files.into_iter().flatten().map(|file| std::fs::read(file).ok()).collect()
+}
+
 /// The configuration that all TLS endpoints of a cluster share.
-pub(super) fn client_config(
-    settings: &Tls,
-    problems: &mut Vec<Problem>,
-) -> Option<Arc<ClientConfig>> {
+fn client_config(settings: &Tls, problems: &mut Vec<Problem>) -> Option<Arc<ClientConfig>> {
     let roots = match &settings.ca {
         Some(path) => own_roots(path, problems),
         None => system_roots(problems),
@@ -67,6 +141,16 @@ pub(super) fn client_config(
     };
     config.alpn_protocols = vec![ALPN.to_vec()];
     Some(Arc::new(config))
+}
+
+/// What the files say now, in one number; one that can't be read says nothing.
+pub(super) fn digest(settings: &Tls) -> u64 {
+    let Tls { ca, certificate, key, server_name: _ } = settings;
+    let mut hasher = DefaultHasher::new();
+    for file in [ca, certificate, key] {
+        file.as_ref().map(|file| std::fs::read(file).ok()).hash(&mut hasher);
+    }
+    hasher.finish()
 }
 
 /// The name to verify at this endpoint.

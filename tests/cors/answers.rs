@@ -40,18 +40,16 @@ async fn refusal_by_backend_or_gateway_can_be_read_too() {
         ("POST", "/v1/fail", json, "{", 400),
         ("POST", "/v1/fail", ("content-type", "text/plain"), "x", 415),
         ("POST", "/v1/fail", ("x-bin", "!"), "", 400),
+        // Where there is nothing, all that there could be has the one policy.
+        ("GET", "/nothing", json, "", 404),
+        ("DELETE", "/v1/books", json, "", 405),
+        ("PUT", "/bookshelf.v1.Bookshelf/Ping", json, "{}", 405),
     ] {
         let headers = [("origin", APP), header];
         let response = rig.request(method, path, &headers, body.as_bytes()).await;
         assert_eq!(response.status, status, "{method} {path}: {}", response.text());
         assert_eq!(response.header("access-control-allow-origin"), APP, "{method} {path}");
         lists(&response, "access-control-expose-headers", &EXPOSED);
-    }
-    // What is no method has no policy.
-    for (method, path, status) in [("GET", "/nothing", 404), ("DELETE", "/v1/books", 405)] {
-        let response = rig.request(method, path, &[("origin", APP)], b"").await;
-        assert_eq!(response.status, status);
-        assert!(!response.headers.contains_key("access-control-allow-origin"));
     }
 }
 

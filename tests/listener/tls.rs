@@ -303,3 +303,63 @@ async fn tls_sessions_are_resumed() {
         }
     }
 }
+
+/// What `openssl s_client` makes of the port: whether it shook hands, and all that it told.
+async fn openssl(gateway: &Gateway, folder: &TempDir, options: &str) -> (bool, String) {
+    let mut command = tokio::process::Command::new("openssl");
+    command.args(["s_client", "-connect", &gateway.address.to_string(), "-CAfile", "ca.pem"]);
+    command.args(["-servername", "localhost", "-verify_return_error"]);
+    command.args(options.split_whitespace()).current_dir(folder.path());
+    let ended = command.stdin(std::process::Stdio::null()).kill_on_drop(true).output();
+    let ended = within("the client's end", ended).await.unwrap();
+    let told = [ended.stdout, ended.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
+    (ended.status.success(), told.concat())
+}
+
+#[tokio::test]
+async fn tls_of_another_library_gets_modern_versions_and_suites_alone() {
+    let (folder, _authority) = folder();
+    let (_bookshelf, gateway) = serve(&folder, TLS).await;
+    for (options, told) in [
+        ("-tls1_2", "Protocol  : TLSv1.2"),
+        ("-tls1_3", "TLSv1.3"),
+        ("-tls1_2 -cipher ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"),
+        ("-tls1_2 -cipher ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        ("-alpn h2,http/1.1", "ALPN protocol: h2"),
+        ("-alpn http/1.1", "ALPN protocol: http/1.1"),
+        ("-alpn http/1.1,h2", "ALPN protocol: h2"),
+        ("", "No ALPN negotiated"),
+    ] {
+        let (well, said) = openssl(&gateway, &folder, options).await;
+        assert!(well && said.contains(told), "{options}: {said}");
+    }
+    for options in [
+        // Level 0 lets the library itself say such things.
+        "-tls1 -cipher ALL:@SECLEVEL=0",
+        "-tls1_1 -cipher ALL:@SECLEVEL=0",
+        "-tls1_2 -cipher AES128-GCM-SHA256:AES256-SHA:@SECLEVEL=0",
+        "-tls1_2 -cipher ECDHE-ECDSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA384:@SECLEVEL=0",
+        "-tls1_2 -cipher DHE-RSA-AES128-GCM-SHA256:@SECLEVEL=0",
+        "-tls1_2 -cipher aNULL:@SECLEVEL=0",
+        "-alpn h3",
+    ] {
+        let (well, said) = openssl(&gateway, &folder, options).await;
+        assert!(!well && said.contains("alert"), "{options}: {said}");
+    }
+}
+
+#[tokio::test]
+async fn tls_of_another_library_is_asked_for_a_certificate_where_one_is_required() {
+    let (folder, authority) = folder();
+    let listen = format!("{TLS}      client_ca: ca.pem\n");
+    let (_bookshelf, gateway) = serve(&folder, &listen).await;
+    authority.write("client", &["client.example"]);
+    // To a client of TLS 1.3 the handshake is over before its certificate has been seen.
+    let (well, said) = openssl(&gateway, &folder, "-tls1_2").await;
+    assert!(!well && said.contains("alert"), "{said}");
+    let (well, said) = openssl(&gateway, &folder, "-tls1_2 -cert client.pem -key client.key").await;
+    assert!(well && said.contains("Verify return code: 0"), "{said}");
+    Authority::new(folder.path(), "stranger").write("forged", &["client.example"]);
+    let (well, said) = openssl(&gateway, &folder, "-tls1_2 -cert forged.pem -key forged.key").await;
+    assert!(!well && said.contains("alert"), "{said}");
+}

@@ -151,8 +151,10 @@ fn fail_connect(seen: &mut Seen, error: &Value) {
         "invalid_argument" => 3,
         "deadline_exceeded" => 4,
         "not_found" => 5,
+        "permission_denied" => 7,
         "failed_precondition" => 9,
         "unavailable" => 14,
+        "unauthenticated" => 16,
         other => panic!("`{other}` was not to be expected: {error}"),
     };
     seen.message = error["message"].as_str().unwrap().to_owned();

@@ -47,6 +47,8 @@ pub(super) struct Call {
     pub(super) code: u16,
     /// The details: type, and a part of what it says.
     pub(super) details: &'static [(&'static str, &'static str)],
+    /// Headers that the caller brings besides.
+    pub(super) brings: Vec<(&'static str, String)>,
     /// The trailer `x-bookshelf-sent`.
     pub(super) sent: Option<&'static str>,
 }
@@ -99,6 +101,7 @@ fn unary(end: End) -> Result<Call, &'static str> {
         answers: Vec::new(),
         code: 0,
         details: &[],
+        brings: Vec::new(),
         sent: None,
     };
     match end {
@@ -131,6 +134,7 @@ fn server_stream(end: End) -> Call {
         answers: Vec::new(),
         code: 0,
         details: &[],
+        brings: Vec::new(),
         sent: None,
     };
     let shelf = "shelves/fiction";
@@ -169,6 +173,7 @@ fn client_stream(end: End) -> Call {
         answers: Vec::new(),
         code: 0,
         details: &[],
+        brings: Vec::new(),
         sent: None,
     };
     let book = |title: &str| json!({ "parent": "shelves/new", "book": { "title": title } });
@@ -197,6 +202,7 @@ fn bidi(end: End) -> Call {
         answers: Vec::new(),
         code: 0,
         details: &[],
+        brings: Vec::new(),
         sent: None,
     };
     let path = "/v1/shelves/science/books/tides:chat";

@@ -94,6 +94,7 @@ impl Door {
             }
             _ => {}
         }
+        headers.extend(call.brings.iter().cloned());
         if call.end == End::Deadline {
             headers.push(match self {
                 Self::Grpc | Self::GrpcWeb | Self::GrpcWebText => {

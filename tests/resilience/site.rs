@@ -9,13 +9,14 @@ use std::{
     },
 };
 
+use futures_util::future::Either;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
 use crate::support::{
     Gateway, Response,
     backend::{self, Answer, Asked, EMPTY_FRAME},
-    http1, rig,
+    http1, rig, within,
 };
 
 /// A gateway, and the folder of its configuration.
@@ -28,20 +29,52 @@ impl Site {
     /// Before these backends, with settings of the upstream and a policy for the bookshelf, both in
     /// YAML's flow form.
     pub(crate) async fn before(backends: &[SocketAddr], upstream: &str, policy: &str) -> Self {
+        let upstream = format!("bookshelf: {{ {}, {upstream} }}", endpoints(backends));
+        Self::with(&upstream, &format!("\"bookshelf.v1.*\": {{ {policy} }}")).await
+    }
+
+    /// With these upstreams and policies, each a line of YAML.
+    pub(crate) async fn with(upstreams: &str, services: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let set = rig::write_descriptor_set(&folder);
-        let endpoints: Vec<_> =
-            backends.iter().map(|address| format!("http://{address}")).collect();
         let config = folder.path().join("transom.yaml");
         let text = format!(
             "listen:\n  - address: 127.0.0.1:0\nworkers: 1\nschema:\n  - descriptor_set: {set}\n\
-             upstreams:\n  bookshelf: {{ endpoints: [{}], {upstream} }}\nservices:\n  \
-             \"bookshelf.v1.*\": {{ {policy} }}\n",
-            endpoints.join(", "),
+             upstreams:\n  {}\nservices:\n  {}\n",
+            upstreams.replace('\n', "\n  "),
+            services.replace('\n', "\n  "),
         );
         fs::write(&config, text).unwrap();
         let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
         Self { gateway, _folder: folder }
+    }
+
+    /// Calls on until so many in a row were all answered and none of them came to this backend.
+    pub(crate) async fn avoids(&self, backend: &Counted) {
+        within("the backend to be left out", async {
+            loop {
+                let before = backend.calls();
+                let mut answered = 0;
+                while answered < 30 && self.call().await.status == 200 {
+                    answered += 1;
+                }
+                if answered == 30 && backend.calls() == before {
+                    return;
+                }
+            }
+        })
+        .await;
+    }
+
+    /// Calls on until this backend is called.
+    pub(crate) async fn reaches(&self, backend: &Counted) {
+        let before = backend.calls();
+        within("the backend to be called", async {
+            while backend.calls() == before {
+                self.call().await;
+            }
+        })
+        .await;
     }
 
     /// A call that may be repeated, for its rule is a DELETE.
@@ -58,6 +91,12 @@ impl Site {
     }
 }
 
+/// The endpoints of an upstream, as its settings name them.
+pub(crate) fn endpoints(backends: &[SocketAddr]) -> String {
+    let urls: Vec<_> = backends.iter().map(|address| format!("http://{address}")).collect();
+    format!("endpoints: [{}]", urls.join(", "))
+}
+
 /// A backend that counts its calls and answers each by its number, from 0.
 #[derive(Clone)]
 pub(crate) struct Counted {
@@ -71,10 +110,28 @@ impl Counted {
         F: Fn(usize, Asked, Answer) -> T + Clone + Send + Sync + 'static,
         T: Future<Output = ()> + Send + 'static,
     {
+        Self::start_beside(|_| false, |_, _| async {}, act).await
+    }
+
+    /// The same, but requests that `is_aside` knows are answered by `aside` and don't count.
+    pub(crate) async fn start_beside<F, T, G, U>(
+        is_aside: impl Fn(&Asked) -> bool + Clone + Send + Sync + 'static,
+        aside: G,
+        act: F,
+    ) -> Self
+    where
+        F: Fn(usize, Asked, Answer) -> T + Clone + Send + Sync + 'static,
+        T: Future<Output = ()> + Send + 'static,
+        G: Fn(Asked, Answer) -> U + Clone + Send + Sync + 'static,
+        U: Future<Output = ()> + Send + 'static,
+    {
         let calls = Arc::new(AtomicUsize::new(0));
         let count = calls.clone();
-        let address =
-            backend::http2(move |asked, reply| act(count.fetch_add(1, SeqCst), asked, reply)).await;
+        let address = backend::http2(move |asked, reply| match is_aside(&asked) {
+            true => Either::Left(aside(asked, reply)),
+            false => Either::Right(act(count.fetch_add(1, SeqCst), asked, reply)),
+        })
+        .await;
         Self { address, calls }
     }
 

@@ -78,6 +78,12 @@ impl Gateway {
         address_of(&self.urls[index]).unwrap()
     }
 
+    /// Where its operator's port is, if it has one.
+    pub(crate) fn admin(&self) -> Option<SocketAddr> {
+        let log = self.log();
+        address_of(log.lines().find_map(|line| line.strip_prefix("operator's port on "))?)
+    }
+
     /// What it wrote to standard error so far.
     pub(crate) fn log(&self) -> String {
         self.log.lock().unwrap().clone()

@@ -13,8 +13,13 @@ pub(crate) type Client = BookshelfClient<Channel>;
 
 /// A client of the bookshelf at this address.
 pub(crate) async fn client(address: SocketAddr) -> Client {
+    Client::new(channel(address).await)
+}
+
+/// A connection for any client.
+pub(crate) async fn channel(address: SocketAddr) -> Channel {
     let endpoint = Channel::from_shared(format!("http://{address}")).unwrap();
-    Client::new(within("a connection", endpoint.connect()).await.unwrap())
+    within("a connection", endpoint.connect()).await.unwrap()
 }
 
 /// The frame of a message with this flag.

@@ -45,6 +45,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("config", 3, &[]),
     ("gateway", 4, &[]),
     ("listener", 5, &[]),
+    ("reload", 5, &[]),
     ("admin", 5, &[]),
     ("cli", 5, &[]),
     ("main", 5, &[]),
@@ -54,13 +55,18 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
 const CONFINED: &[(&str, &[&str])] = &[
     ("prost_reflect", &["src/schema", "src/transcode", "src/route"]),
     ("tonic", &["src/upstream", "src/cli/demo"]),
-    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream"]),
-    ("hyper_util", &["src/listener", "src/protocol", "src/upstream"]),
+    ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream", "src/admin"]),
+    (
+        "hyper_util",
+        &["src/listener", "src/protocol", "src/upstream", "src/admin", "src/stage/auth/fetch"],
+    ),
+    ("hyper_rustls", &["src/stage/auth/fetch"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/tls", "src/upstream"]),
+    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/stage/auth/fetch"]),
+    ("jsonwebtoken", &["src/stage/auth/jwt"]),
 ];
 
 /// Files that may name a confined package all the same, and why. This list should shrink.

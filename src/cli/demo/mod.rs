@@ -14,7 +14,7 @@ use std::{
 use clap::Args;
 
 use self::bookshelf::Bookshelf;
-use super::{Arguments, DONE, FAILED, prepare_or_report, serve, summary::Summary, write};
+use super::{Arguments, DONE, FAILED, launch::Launch, summary::Summary, write};
 use crate::config::{Address, Listen, Loaded, Written};
 
 const EXAMPLES: &str = "\
@@ -50,14 +50,14 @@ impl Demo {
             write(err, &message, DONE);
             loaded.file.listen = vec![Listen::at(Address::Ip(([127, 0, 0, 1], 0).into()))];
         }
-        let prepared = match prepare_or_report(loaded, err) {
-            Ok(prepared) => prepared,
+        let launch = match Launch::prepare(move || loaded.clone(), err) {
+            Ok(launch) => launch,
             Err(code) => return code,
         };
-        let summary = Summary::of(&prepared);
-        let outcome = serve::start(prepared, |addresses| {
-            write(err, &summary.text(addresses), DONE);
-            if let Some(address) = addresses.first() {
+        let summary = Summary::of(&launch.prepared);
+        let outcome = launch.start(|bound| {
+            write(err, &summary.text(bound), DONE);
+            if let Some(address) = bound.listeners.first() {
                 write(out, &examples(address), DONE);
             }
         });

@@ -15,7 +15,7 @@
 //!
 //! A method without a policy has no CORS at all. Where there is nothing to be called (404, 405), a
 //! page may read that only where all that it could have meant has one policy: all methods of the
-//! path, or all that there are. The rules are the
+//! path, or all that there are. A preflight is answered for what there is alone. The rules are the
 //! Fetch standard's (<https://fetch.spec.whatwg.org/#http-cors-protocol>).
 
 mod origin;
@@ -62,8 +62,8 @@ struct Table {
     rules: Arc<Rules>,
     /// By `Method::index`.
     policies: Box<[Option<Policy>]>,
-    /// Whether all of them are the same.
-    uniform: bool,
+    /// A method whose policy all have but the gateway's own, if there is one.
+    typical: Option<Arc<Method>>,
 }
 
 /// What becomes of a request as far as CORS is concerned.
@@ -102,9 +102,13 @@ impl Cors {
         }
         let policies = permissions.map(|permission| permission.and_then(compile));
         let policies: Box<[_]> = policies.collect();
-        let uniform = policies.iter().all(|policy| *policy == policies[0]);
         let (schema, rules) = (material.methods.schema.clone(), material.rules.clone());
-        Self { table: Some(Table { schema, rules, policies, uniform }) }
+        let mut served = schema.services().iter().flat_map(|service| &service.methods);
+        let typical = served
+            .next()
+            .cloned()
+            .filter(|first| served.all(|other| policies[other.index] == policies[first.index]));
+        Self { table: Some(Table { schema, rules, policies, typical }) }
     }
 
     /// Answers a preflight; notes who makes any other request. Where nobody has a policy, or no
@@ -118,11 +122,10 @@ impl Cors {
         if let Some(asked) = asked.filter(|_| request.method() == HttpMethod::OPTIONS) {
             let asked = HttpMethod::from_bytes(asked.as_bytes()).ok();
             // Without a policy it is an OPTIONS like any other.
-            let meant = |asked| table.meant(&asked, path).or_else(|| table.around(path));
-            if let Some(policy) = asked.and_then(meant) {
+            if let Some(policy) = asked.and_then(|asked| table.meant(&asked, path)) {
                 return Reception::Preflight(policy.answer(&page, request.headers()));
             }
-        } else {
+        } else if request.method() != HttpMethod::OPTIONS {
             let policy = table.meant(request.method(), path);
             visit.policy = policy.or_else(|| table.around(path));
         }
@@ -154,7 +157,7 @@ impl Table {
     fn around(&self, path: &str) -> Option<&Policy> {
         let (allowed, named) = (self.rules.allowed(path), self.schema.method_by_path(path));
         if allowed.is_none() && named.is_none() {
-            return self.policies.first()?.as_ref().filter(|_| self.uniform);
+            return self.typical.as_ref().and_then(|method| self.policy(method));
         }
         let names = allowed.as_ref().and_then(|names| names.header_value().to_str().ok());
         let names = names.unwrap_or_default().split(", ");

@@ -263,9 +263,8 @@ fn page_may_read_that_there_is_nothing_to_call_only_where_one_policy_is_all_it_c
         let policies: Vec<_> = names.iter().map(|name| (*name, app())).collect();
         let cors = cors(&policies).0;
         assert_eq!(refusal(&cors, "PUT", "/things/1"), not_allowed, "{names:?}");
-        assert_eq!(preflight(&cors, "PUT", "/things/1", &[]).is_some(), not_allowed, "{names:?}");
         assert_eq!(refusal(&cors, "GET", "/nothing"), nowhere, "{names:?}");
-        assert_eq!(preflight(&cors, "GET", "/nothing", &[]).is_some(), nowhere, "{names:?}");
+        assert!(preflight(&cors, "PUT", "/things/1", &[]).is_none(), "it could not be called");
     }
 }
 

@@ -33,6 +33,7 @@ use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::{Code, Detail, Error, Origin},
     exchange::{Exchange, Reply},
+    meter::{ADMISSION_REFUSED, Counter},
 };
 
 /// What checks whether a service lives; refusing it would take a busy backend for a dead one.
@@ -61,13 +62,15 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
     let gate = blueprint.lasting.keep(&name, || Gate::new(&shared, Instant::now()));
     let is_health = *blueprint.method.service == *HEALTH;
     let priority = if is_health { Priority::Critical } else { settings.priority };
-    Ok(Some(Box::new(Admission { gate, priority })))
+    let refused = blueprint.counter(&ADMISSION_REFUSED);
+    Ok(Some(Box::new(Admission { gate, priority, refused })))
 }
 
 /// The stage at work.
 struct Admission {
     gate: Arc<Gate>,
     priority: Priority,
+    refused: Arc<Counter>,
 }
 
 impl Stage for Admission {
@@ -78,6 +81,7 @@ impl Stage for Admission {
     ) -> BoxFuture<'a, Result<Reply, Error>> {
         Box::pin(async move {
             let Some(visit) = self.gate.enter(self.priority, Instant::now()) else {
+                self.refused.count();
                 return Err(overloaded());
             };
             let mut watched = Watched { visit, deadline: exchange.deadline, ended: false };

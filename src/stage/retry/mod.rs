@@ -36,6 +36,7 @@ use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
     error::Error,
     exchange::{Exchange, Reply},
+    meter::RETRIES,
     schema::{HttpMethod, Idempotency, Method},
 };
 
@@ -65,7 +66,8 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
     }
     let name = format!("retry budget {} {budget:?}", blueprint.place);
     let budget = blueprint.lasting.keep(&name, || budget::Budget::new(&budget));
-    let plan = Plan { attempts, codes, backoff, per_try: per_try_timeout, budget };
+    let retries = blueprint.counter(&RETRIES);
+    let plan = Plan { attempts, codes, backoff, per_try: per_try_timeout, budget, retries };
     Ok(Some(Box::new(Retry { plan, hedge: hedge.map(|hedge| hedge.delay) })))
 }
 

@@ -14,6 +14,7 @@ use super::{
 use crate::{
     error::{Code, Error},
     exchange::{Attempt, Reply},
+    meter::Counter,
     stage::Next,
 };
 
@@ -29,6 +30,8 @@ pub(super) struct Plan {
     pub(super) per_try: Option<Duration>,
     /// Shared by the methods of a selector, and kept over a reload.
     pub(super) budget: Arc<Budget>,
+    /// Counts the attempts behind the first.
+    pub(super) retries: Arc<Counter>,
 }
 
 impl Plan {
@@ -75,6 +78,9 @@ impl Plan {
         attempt: &Attempt,
         next: Next<'_>,
     ) -> Result<Reply, Error> {
+        if attempt.number() > 0 {
+            self.retries.count();
+        }
         let deadline = original.deadline();
         let own = self.per_try.map(|limit| Instant::now() + limit);
         let own = own.filter(|own| deadline.is_none_or(|deadline| *own < deadline));

@@ -57,6 +57,12 @@ impl Dice {
         Self((0..workers.max(1)).map(seed).collect())
     }
 
+    /// Dice whose throws the seeds decide.
+    #[cfg(test)]
+    pub(in super::super) fn seeded(seeds: &[u64]) -> Self {
+        Self(seeds.iter().copied().map(Die::seeded).collect())
+    }
+
     /// The die of one worker.
     pub(in super::super) fn of(&self, worker: usize) -> &Die {
         &self.0[worker % self.0.len()]

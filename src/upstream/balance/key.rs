@@ -94,7 +94,7 @@ fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
 
 /// The hash of some bytes: the same in each process and on each machine, so that several gateways
 /// choose alike. FNV-1a, mixed at the end so that all bits depend on all bytes.
-pub(super) fn hash(bytes: &[u8]) -> u64 {
+pub(in super::super) fn hash(bytes: &[u8]) -> u64 {
     let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
     });

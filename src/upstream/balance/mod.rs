@@ -23,7 +23,7 @@ pub use self::settings::{Balance, Key, Kind, SlowStart, Spread, Yes};
 pub(super) use self::{
     dice::{Dice, Die},
     draw::Draw,
-    key::KeyReader,
+    key::{KeyReader, hash},
 };
 use super::pool::Member;
 

@@ -11,7 +11,7 @@ use http_body::{Body as _, Frame};
 use tonic::{Status, body::Body, service::Routes};
 use tower::ServiceExt;
 
-use super::super::status::{Head, read_head, read_trailers};
+use super::super::status::{Head, Told, listed, read_head, read_trailers};
 use crate::{
     error::{Code, Error},
     exchange::{Exchange, MessageStream, Messages, Metadata, Reply},
@@ -35,7 +35,8 @@ pub(super) async fn call(routes: Routes, exchange: Exchange) -> Result<Reply, Er
     request.extensions_mut().insert(Worker(worker));
     let Ok(response) = routes.oneshot(request).await;
     let (head, body) = response.into_parts();
-    let metadata = match read_head(head.status, head.headers, || body.is_end_stream()) {
+    let (told, metadata) = Told::read(listed(head.headers));
+    let metadata = match read_head(head.status, told, metadata, None, body.is_end_stream()) {
         Head::Messages(metadata) => metadata,
         Head::Ended(result) => {
             let trailers = result?;
@@ -120,13 +121,15 @@ impl Incoming {
                     Ok(data) => self.frames.push(data),
                     Err(frame) => {
                         let trailers = frame.into_trailers().unwrap_or_default();
-                        return Poll::Ready(match read_trailers(&mut Metadata::new(), trailers) {
-                            Ok(trailers) => {
-                                self.trailers = trailers;
-                                None
-                            }
-                            Err(error) => Some(Err(error)),
-                        });
+                        return Poll::Ready(
+                            match read_trailers(&mut Metadata::new(), listed(trailers)) {
+                                Ok(trailers) => {
+                                    self.trailers = trailers;
+                                    None
+                                }
+                                Err(error) => Some(Err(error)),
+                            },
+                        );
                     }
                 },
             }

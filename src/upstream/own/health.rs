@@ -1,6 +1,6 @@
 //! grpc.health.v1 for the gateway and the services behind it.
 //!
-//! The service with the empty name is the gateway: it serves while it answers. Any other is asked
+//! The service with the empty name is the gateway: it serves until it drains. Any other is asked
 //! for where it is: the backend's own health service tells, and one without such a service is
 //! healthy if it can be reached at all.
 
@@ -16,7 +16,7 @@ use tonic_health::pb::{
     health_server::{self, HealthServer},
 };
 
-use super::adapter::Worker;
+use super::{Draining, adapter::Worker};
 use crate::{
     coding::Codings,
     error::Code,
@@ -39,12 +39,13 @@ pub(super) struct Health {
     backends: Backends,
     /// The method by which a backend is asked; none where a source brings a service of that name.
     check: Option<Arc<Method>>,
+    draining: Arc<Draining>,
 }
 
 impl Health {
-    pub(super) fn new(schema: &Schema, backends: Backends) -> Self {
+    pub(super) fn new(schema: &Schema, backends: Backends, draining: Arc<Draining>) -> Self {
         let check = schema.method_by_path("/grpc.health.v1.Health/Check").cloned();
-        Self { backends, check }
+        Self { backends, check, draining }
     }
 
     pub(super) fn into_server(self) -> HealthServer<Self> {
@@ -53,10 +54,16 @@ impl Health {
 
     /// The status of a service; none if there is no such service.
     async fn status(&self, service: &str, worker: usize) -> Option<ServingStatus> {
-        if service.is_empty() {
-            return Some(ServingStatus::Serving);
+        if !service.is_empty() && !self.backends.contains_key(service) {
+            return None;
         }
-        let backend = self.backends.get(service)?;
+        // Whoever asks is to look for another gateway, whatever it wants of this one.
+        if self.draining.has_begun() {
+            return Some(ServingStatus::NotServing);
+        }
+        let Some(backend) = self.backends.get(service) else {
+            return Some(ServingStatus::Serving);
+        };
         let Some(check) = &self.check else { return Some(ServingStatus::Unknown) };
         let request = HealthCheckRequest { service: service.to_owned() };
         let reply = backend.call(Exchange {
@@ -106,7 +113,7 @@ impl health_server::Health for Health {
 
     type WatchStream = Statuses;
 
-    /// Tells the status at once and whenever it has changed.
+    /// Tells the status at once and whenever it has changed, and ends when the drain has been told.
     async fn watch(
         &self,
         request: Request<HealthCheckRequest>,
@@ -117,13 +124,21 @@ impl health_server::Health for Health {
             let (health, service) = (health.clone(), service.clone());
             async move {
                 loop {
+                    // Looked at first: what begins after it is looked at again.
+                    let drains = health.draining.has_begun();
                     let status = health.status(&service, worker).await;
                     let status = status.unwrap_or(ServingStatus::ServiceUnknown);
                     if last != Some(status) {
                         let response = HealthCheckResponse { status: status.into() };
                         return Some((Ok(response), Some(status)));
                     }
-                    sleep(INTERVAL).await;
+                    if drains {
+                        return None;
+                    }
+                    tokio::select! {
+                        () = sleep(INTERVAL) => {}
+                        () = health.draining.begun() => {}
+                    }
                 }
             }
         });

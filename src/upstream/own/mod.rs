@@ -8,6 +8,7 @@
 //! policy holds for them.
 
 mod adapter;
+mod draining;
 mod health;
 mod reflection;
 
@@ -22,6 +23,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use tonic::service::Routes;
 
+pub use self::draining::Draining;
 use self::health::Health;
 use crate::{
     error::Error,
@@ -40,21 +42,27 @@ pub const DESCRIPTORS: [&[u8]; 3] = [
 pub struct Own {
     schema: Arc<Schema>,
     backends: Arc<HashMap<String, Arc<dyn Upstream>>>,
+    draining: Arc<Draining>,
     /// Made when the first one asks: reflection takes the whole schema apart.
     routes: OnceLock<Routes>,
 }
 
 impl Own {
-    /// The services for a schema; `backends` tells who answers each service of it.
-    pub fn new(schema: Arc<Schema>, backends: HashMap<String, Arc<dyn Upstream>>) -> Self {
-        Self { schema, backends: Arc::new(backends), routes: OnceLock::new() }
+    /// The services for a schema; `backends` tells who answers each service of it, `draining`
+    /// whether the gateway is about to end.
+    pub fn new(
+        schema: Arc<Schema>,
+        backends: HashMap<String, Arc<dyn Upstream>>,
+        draining: Arc<Draining>,
+    ) -> Self {
+        Self { schema, backends: Arc::new(backends), draining, routes: OnceLock::new() }
     }
 
     fn routes(&self) -> Result<Routes, Error> {
         if let Some(routes) = self.routes.get() {
             return Ok(routes.clone());
         }
-        let health = Health::new(&self.schema, self.backends.clone());
+        let health = Health::new(&self.schema, self.backends.clone(), self.draining.clone());
         let routes = reflection::add(&self.schema, Routes::new(health.into_server()))?;
         Ok(self.routes.get_or_init(|| routes).clone())
     }

@@ -17,6 +17,7 @@ use crate::{
     coding::Codings,
     error::Code,
     exchange::{Limits, Messages, Metadata},
+    lasting::Lasting,
 };
 
 const SERVICE: &str = "kitchen.v1.Kitchen";
@@ -51,7 +52,8 @@ fn own(backend: fn() -> Result<ServingStatus, Error>) -> Own {
     let schema = schema.unwrap_or_else(|| panic!("{problems:#?}"));
     assert_eq!((schema.services().len(), schema.own_services().len()), (1, 3));
     let backend: Arc<dyn Upstream> = Arc::new(Backend(backend));
-    Own::new(Arc::new(schema), HashMap::from([(SERVICE.to_owned(), backend)]))
+    let draining = Draining::of(&Lasting::new());
+    Own::new(Arc::new(schema), HashMap::from([(SERVICE.to_owned(), backend)]), draining)
 }
 
 async fn call(own: &Own, path: &str, request: impl Message) -> Result<Reply, Error> {
@@ -119,6 +121,26 @@ async fn watch_tells_the_status_at_once_and_then_only_changes() {
     assert_eq!(HealthCheckResponse::decode(first).unwrap().status(), ServingStatus::NotServing);
     let second = tokio::time::timeout(Duration::from_secs(60), reply.messages.next()).await;
     assert!(second.is_err(), "nothing has changed");
+}
+
+#[tokio::test(start_paused = true)]
+async fn drain_is_told_to_all_who_ask_and_ends_their_watches() {
+    let own = own(|| Ok(ServingStatus::Serving));
+    let request = HealthCheckRequest { service: SERVICE.to_owned() };
+    let mut reply = call(&own, "/grpc.health.v1.Health/Watch", request).await.unwrap();
+    let mut status = async || {
+        let message = reply.messages.next().await?.unwrap();
+        Some(HealthCheckResponse::decode(message).unwrap().status())
+    };
+    assert_eq!(status().await, Some(ServingStatus::Serving));
+    own.draining.begin();
+    assert_eq!(status().await, Some(ServingStatus::NotServing));
+    assert_eq!(status().await, None);
+    for service in ["", SERVICE] {
+        assert_eq!(health(&own, service).await.unwrap(), ServingStatus::NotServing);
+    }
+    let error = health(&own, "kitchen.v1.Cellar").await.unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
 }
 
 #[tokio::test]

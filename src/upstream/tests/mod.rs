@@ -2,6 +2,7 @@
 
 mod calls;
 mod connections;
+mod discovery;
 mod endpoints;
 mod misbehaviour;
 mod streams;

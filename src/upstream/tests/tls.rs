@@ -202,3 +202,28 @@ async fn key_of_another_certificate_is_a_problem() {
     assert_eq!(problems.len(), 1);
     assert!(problems[0].message.contains("client certificate"), "{}", problems[0]);
 }
+
+#[tokio::test]
+async fn files_that_change_are_in_force_for_the_next_connection() {
+    let (old, new) = (Authority::new(), Authority::new());
+    let (first, second) =
+        (old.backend("localhost", false, H2).await, new.backend("localhost", false, H2).await);
+    let tls = Tls { ca: Some(old.path("ca.pem")), ..Tls::default() };
+    let live = crate::upstream::tls::Live::load(&tls, &mut Vec::new()).unwrap();
+    let before = live.current();
+    assert!(Arc::ptr_eq(&before, &live.current()), "nothing has changed");
+    // What is half written changes nothing, what is whole does.
+    let whole = std::fs::read(new.path("ca.pem")).unwrap();
+    std::fs::write(old.path("ca.pem"), &whole[..whole.len() / 2]).unwrap();
+    live.look_now();
+    assert!(Arc::ptr_eq(&before, &live.current()));
+    std::fs::write(old.path("ca.pem"), &whole).unwrap();
+    live.look_now();
+    assert!(!Arc::ptr_eq(&before, &live.current()));
+    // A cluster by these files trusts the new authority, and the old one no more.
+    let tls = Tls { ca: Some(old.path("ca.pem")), ..Tls::default() };
+    let cluster = cluster_with(tls_settings(&second, tls.clone()));
+    assert_eq!(message(call(&cluster, unary()).await).await, "ask");
+    let error = failing(&cluster_with(tls_settings(&first, tls)), unary()).await;
+    assert_eq!(error.reason(), "upstream_tls");
+}

@@ -80,6 +80,7 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
             settings: Some(&settings),
             method,
             place: "services[*].admission",
+            folder: std::path::Path::new(""),
             lasting: &lasting,
         };
         chain((entry.build)(&blueprint).unwrap().unwrap(), slow())
@@ -96,7 +97,11 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
 async fn admission_backend_out_of_reach_says_nothing_about_latency() {
     let settings = Settings { window: Duration::from_millis(10), ..Settings::default() };
     let gate = Arc::new(Gate::new(&settings, Instant::now()));
-    let stage = super::Admission { gate: gate.clone(), priority: Priority::Normal };
+    let stage = super::Admission {
+        gate: gate.clone(),
+        priority: Priority::Normal,
+        refused: Arc::default(),
+    };
     let chain = chain(
         Box::new(stage),
         testing::answers(|_| Err(Error::unavailable("upstream_refused", "nobody is there"))),

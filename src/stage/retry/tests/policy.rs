@@ -90,8 +90,9 @@ fn a_budget_is_kept_while_its_settings_stay_the_same() {
     let (lasting, method) = (Lasting::new(), idempotent());
     let entry = STAGES.iter().find(|entry| entry.name == "retry").unwrap();
     let make = |settings: &Value, place: &str| {
+        let (folder, method) = (std::path::Path::new(""), &method);
         let blueprint =
-            Blueprint { settings: Some(settings), method: &method, place, lasting: &lasting };
+            Blueprint { settings: Some(settings), method, place, folder, lasting: &lasting };
         (entry.build)(&blueprint).unwrap().unwrap()
     };
     let kept = |lasting: &Lasting| format!("{lasting:?}").matches("retry budget").count();

@@ -24,12 +24,15 @@ use crate::{
 
 /// One of several upstreams, chosen call by call.
 pub struct Split {
-    matches: Box<[(HeaderName, Option<HeaderValue>, Arc<dyn Upstream>)]>,
+    matches: Box<[Wanted]>,
     /// With each, the sum of the weights up to it; the last is the sum of all.
     shares: Box<[(usize, Arc<dyn Upstream>)]>,
     sticky: Option<HeaderName>,
     dice: Dice,
 }
+
+/// A header, its value if only that one fits, and who answers then.
+type Wanted = (HeaderName, Option<HeaderValue>, Arc<dyn Upstream>);
 
 impl Split {
     /// Puts the upstreams together that the settings name; none if one of them is not there.

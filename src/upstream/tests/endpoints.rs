@@ -234,7 +234,8 @@ async fn ends_of_calls_are_reported() {
 async fn calls_of_one_key_go_to_one_endpoint() {
     use crate::upstream::{Key, Spread, Yes};
     let backends = [backend(echo).await, backend(echo).await, backend(echo).await];
-    let keys: [(Key, fn(&mut Exchange, &str)); 4] = [
+    type Mark = fn(&mut Exchange, &str);
+    let keys: [(Key, Mark); 4] = [
         (Key::Header("x-user".into()), |exchange, user| {
             exchange.metadata.insert("x-user", user.parse().unwrap());
         }),

@@ -46,7 +46,7 @@ macro_rules! corpora {
     };
 }
 
-corpora! { descriptors elements grpc_frames json_to_wire query template wire_to_json }
+corpora! { descriptors elements grpc_frames http2_frames json_to_wire query template wire_to_json }
 
 #[test]
 fn every_target_is_tested_and_has_a_corpus() {

@@ -110,6 +110,11 @@ fn large(name: &str) -> String {
         }
         text + "]}"
     };
+    let members = |field: &str, count: usize, member: &dyn Fn(usize) -> String| {
+        let list = list(field, count, member);
+        let (head, rest) = list.split_once('[').expect("a list");
+        format!("{head}{{{}}}}}", rest.trim_end_matches("]}"))
+    };
     match name {
         "list" => list("items", 20_000, &|n| {
             format!(
@@ -122,6 +127,8 @@ fn large(name: &str) -> String {
         "strings" => list("texts", 300, &|n| format!("\"{}\"", "The quick fox ".repeat(n * 10))),
         "one string" => list("texts", 1, &|_| format!("\"{}\"", "The quick fox ".repeat(500_000))),
         "numbers" => list("doubles", 400_000, &|n| format!("{}.123456789", n * 7_919)),
+        "map of numbers" => members("counts", 500_000, &|n| format!("\"{n}\":{n}")),
+        "map of texts" => members("labels", 300_000, &|n| format!("\"key-{n:08}\":\"{n}\"")),
         "bytes" => format!("{{\"data\":\"{}\"}}", "QUJD".repeat(1_000_000)),
         _ => unreachable!(),
     }
@@ -136,6 +143,8 @@ fn assert_frugal() {
         ("strings", "strings"),
         ("one string", "strings"),
         ("numbers", "numbers"),
+        ("map of numbers", "maps"),
+        ("map of texts", "maps"),
         ("bytes", "bytes"),
     ] {
         let shape = shapes.iter().find(|shape| shape.name == like).expect("a shape");

@@ -48,8 +48,8 @@ fn descriptor_set(folder: &Path) -> Vec<u8> {
     for method in 0..METHODS {
         let area = method / 100;
         match method % 100 {
-            0 if method > 0 => write!(text, "}}\nservice Area{area} {{\n"),
-            0 => write!(text, "service Area{area} {{\n"),
+            0 if method > 0 => writeln!(text, "}}\nservice Area{area} {{"),
+            0 => writeln!(text, "service Area{area} {{"),
             _ => Ok(()),
         }
         .expect("memory");

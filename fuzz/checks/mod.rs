@@ -7,6 +7,7 @@
 pub mod descriptors;
 pub mod elements;
 pub mod grpc_frames;
+pub mod http2_frames;
 pub mod json_to_wire;
 pub mod query;
 mod schema;
@@ -17,10 +18,11 @@ pub mod wire_to_json;
 pub type Check = fn(&[u8]);
 
 /// Every target: its name, which its corpus has too, and its check.
-pub const CHECKS: [(&str, Check); 7] = [
+pub const CHECKS: [(&str, Check); 8] = [
     ("descriptors", descriptors::check),
     ("elements", elements::check),
     ("grpc_frames", grpc_frames::check),
+    ("http2_frames", http2_frames::check),
     ("json_to_wire", json_to_wire::check),
     ("query", query::check),
     ("template", template::check),

@@ -74,7 +74,7 @@ impl Launch {
         let workers = file.worker_count();
         let outcome = control.block_on(async {
             let mut stop = Stop::listen().map_err(|error| format!("no signal handler: {error}"))?;
-            let warnings = prepared.warnings.clone();
+            let (warnings, reflections) = (prepared.warnings.clone(), prepared.reflections.clone());
             let runtime = Runtime::build(prepared, workers, &lasting).map_err(|problems| {
                 let problems: Vec<_> = problems.iter().map(ToString::to_string).collect();
                 problems.join("\n")
@@ -85,7 +85,7 @@ impl Launch {
                 .map_err(|error| error.to_string())?;
             let admin = file.admin.as_ref().map(admin::bind).transpose();
             let admin = admin.map_err(|error| error.to_string())?;
-            let start = Start { load, inputs, file, shown, warnings, workers };
+            let start = Start { load, inputs, file, shown, warnings, workers, reflections };
             let (reloader, desk, standing) = Reloader::new(start, gateway.clone(), lasting);
             let leave = Arc::new(Notify::new());
             let address = admin.as_ref().map(|admin| admin.address().clone());

@@ -37,6 +37,8 @@ pub struct Start {
     pub warnings: Vec<Problem>,
     /// How many worker threads serve.
     pub workers: usize,
+    /// What upstreams have told of their schema so far.
+    pub reflections: Arc<Reflections>,
 }
 
 /// Watches over the configuration, and swaps what is served by when it has changed.
@@ -81,9 +83,9 @@ impl Reloader {
         gateway: Arc<Gateway>,
         lasting: Arc<Lasting>,
     ) -> (Self, Desk, Arc<Standing>) {
-        let Start { load, inputs: (inputs, digest), file, shown, warnings, workers } = start;
+        let Start { load, inputs, file, shown, warnings, workers, reflections } = start;
+        let (inputs, digest) = inputs;
         let (desk, orders) = mpsc::channel(16);
-        let reflections = Reflections::of(&lasting);
         let watch = Watch::new(&file, inputs, digest);
         let first = Arc::new(Outcome::new(Reason::Start, Verdict::Taken, warnings));
         let (file, shown) = (Arc::new(file), Arc::new(shown));

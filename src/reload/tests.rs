@@ -47,13 +47,14 @@ impl Bench {
         let Reading { loaded, inputs, digest } = read(&load);
         let shown = loaded.shown.clone();
         let prepared = prepare(loaded, &lasting).await.unwrap();
-        let file = prepared.file.clone();
+        let (file, reflections) = (prepared.file.clone(), prepared.reflections.clone());
         let runtime = Runtime::build(prepared, 1, &lasting).unwrap();
         let gateway = Arc::new(Gateway::new(Arc::new(runtime)));
         // What the file says about listeners is not what the server begins with.
         let mut server = Server::start(gateway.clone(), &[], 1).unwrap();
         let (load, warnings) = (Box::new(load), Vec::new());
-        let start = Start { load, inputs: (inputs, digest), file, shown, warnings, workers: 1 };
+        let inputs = (inputs, digest);
+        let start = Start { load, inputs, file, shown, warnings, workers: 1, reflections };
         let (reloader, desk, standing) = Reloader::new(start, gateway.clone(), lasting.clone());
         tokio::spawn(async move { reloader.run(&mut server).await });
         Self { folder, gateway, lasting, desk, standing }

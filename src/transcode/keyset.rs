@@ -96,6 +96,17 @@ impl KeySet {
         }
     }
 
+    /// How many keys there are.
+    #[inline]
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Where the texts start, in the order in which they came.
+    pub(super) fn starts(&self) -> impl Iterator<Item = usize> {
+        self.keys.iter().map(|seen| seen.start as usize)
+    }
+
     /// How many bytes are kept for later keys.
     pub(super) fn retained(&self) -> usize {
         self.keys.capacity() * size_of::<Seen>() + self.table.allocation_size()

@@ -32,6 +32,7 @@ mod status;
 mod steps;
 mod text_value;
 mod time;
+mod trail;
 mod writer;
 
 #[cfg(test)]

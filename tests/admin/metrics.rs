@@ -70,6 +70,7 @@ async fn metrics_count_each_call_once_at_its_end() {
     let mut stream = http1::Connection::open(address).await;
     let watch = "/v1/shelves/fiction/books:watch?follow=true";
     stream.send_request("GET", watch, &[("accept", "application/x-ndjson")], b"").await;
+    assert_eq!(stream.response_head().await.status, 200);
     stream.chunks_until("letters").await;
 
     let before = scrape(&operated).await;

@@ -29,6 +29,7 @@ async fn reload_opens_a_listener_and_closes_it_again() {
     let mut stream = connect(&path).await;
     let watch = "/v1/shelves/fiction/books:watch?follow=true";
     stream.send_request("GET", watch, &[("accept", "application/x-ndjson")], b"").await;
+    assert_eq!(stream.response_head().await.status, 200);
     stream.chunks_until("letters").await;
 
     operated.write("transom.yaml", operated.configuration());

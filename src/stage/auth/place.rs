@@ -96,7 +96,7 @@ fn bearer(value: &HeaderValue) -> Option<&str> {
     const SCHEME: &[u8] = b"bearer";
     let bytes = value.as_bytes();
     let (scheme, rest) = bytes.split_at_checked(SCHEME.len())?;
-    if !scheme.eq_ignore_ascii_case(SCHEME) || !rest.first().is_none_or(|byte| *byte == b' ') {
+    if !scheme.eq_ignore_ascii_case(SCHEME) || rest.first().is_some_and(|byte| *byte != b' ') {
         return None;
     }
     // What isn't text is a token, if a bad one.

@@ -1,6 +1,6 @@
 //! JSON arrays as lists, JSON objects as maps.
 
-use super::{Reader, Wrote};
+use super::{Reader, Wrote, keys::Keys};
 use crate::transcode::{
     error::{Step, Stop},
     plan::{FieldPlan, Kind},
@@ -70,23 +70,31 @@ impl<'a> Reader<'a> {
         if self.token() == b'}' {
             self.pos += 1;
         } else {
-            let mut keys = self.scratch.sets.pop().unwrap_or_default();
-            let result = self.entries(field, &mut keys);
-            keys.clear();
-            self.scratch.sets.push(keys);
-            result?;
+            self.entries(field)?;
         }
         self.depth_left += 1;
         Ok(())
     }
 
-    fn entries(&mut self, field: &'a FieldPlan, keys: &mut super::KeySet) -> Step<()> {
+    fn entries(&mut self, field: &'a FieldPlan) -> Step<()> {
         let table = self.table;
         let entry = &table.messages[field.target as usize];
         let (Some(key), Some(value)) = (entry.numbers.find(1), entry.numbers.find(2)) else {
             return Err(self.fail(format!("{} is no map entry", entry.name)));
         };
         let (key, value) = (&entry.fields[key as usize], &entry.fields[value as usize]);
+        let mut keys = self.begin_keys(Some(key));
+        let result = self.entries_of(field, key, value, &mut keys);
+        self.end_keys(keys, result)
+    }
+
+    fn entries_of(
+        &mut self,
+        field: &'a FieldPlan,
+        key: &'a FieldPlan,
+        value: &'a FieldPlan,
+        keys: &mut Keys<'a>,
+    ) -> Step<()> {
         loop {
             if self.token() != b'"' {
                 return Err(self.unexpected("a map key in double quotes"));
@@ -124,12 +132,12 @@ impl<'a> Reader<'a> {
 
     /// Writes a key without its tag; whether the map had it already.
     #[inline]
-    fn map_key(&mut self, key: &'a FieldPlan, keys: &mut super::KeySet) -> Step<bool> {
-        let place = match key.kind {
+    fn map_key(&mut self, key: &'a FieldPlan, keys: &mut Keys<'a>) -> Step<bool> {
+        Ok(match key.kind {
             Kind::String => {
                 let start = self.out.len();
                 self.string()?;
-                keys.insert_text(self.out.as_slice(), start, self.out.len())
+                self.had_key(keys, start)
             }
             Kind::Bool => {
                 let at = self.pos;
@@ -144,14 +152,13 @@ impl<'a> Reader<'a> {
                     }
                 };
                 self.out.push(value.into());
-                keys.insert_number(value.into())
+                keys.set.insert_number(value.into()).is_some()
             }
             _ => {
                 let start = self.out.len();
                 self.value(key)?;
-                keys.insert_text(self.out.as_slice(), start, self.out.len())
+                self.had_key(keys, start)
             }
-        };
-        Ok(place.is_some())
+        })
     }
 }

@@ -8,6 +8,7 @@
 //! Lengths of submessages are not known before their end: see [`super::gaps`].
 
 mod any;
+mod keys;
 mod list;
 mod scalar;
 mod skip;

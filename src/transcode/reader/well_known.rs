@@ -1,6 +1,6 @@
 //! The types of google/protobuf/*.proto whose JSON is not an object of their fields.
 
-use super::{Reader, Wrote};
+use super::{Reader, Wrote, keys::Keys};
 use crate::transcode::{
     error::{Step, Stop},
     plan::{MessagePlan, Shape},
@@ -131,17 +131,15 @@ impl<'a> Reader<'a> {
         if self.token() == b'}' {
             self.pos += 1;
         } else {
-            let mut keys = self.scratch.sets.pop().unwrap_or_default();
+            let mut keys = self.begin_keys(None);
             let result = self.struct_entries(&mut keys);
-            keys.clear();
-            self.scratch.sets.push(keys);
-            result?;
+            self.end_keys(keys, result)?;
         }
         self.depth_left += 1;
         Ok(())
     }
 
-    fn struct_entries(&mut self, keys: &mut super::KeySet) -> Step<()> {
+    fn struct_entries(&mut self, keys: &mut Keys<'a>) -> Step<()> {
         loop {
             self.bounded(self.pos)?;
             if self.token() != b'"' {
@@ -153,7 +151,7 @@ impl<'a> Reader<'a> {
             self.out.push(0x0a);
             let start = self.out.len();
             self.string()?;
-            if keys.insert_text(self.out.as_slice(), start, self.out.len()).is_some() {
+            if self.had_key(keys, start) {
                 return Err(Stop::at(key_at, "the object has this key twice"));
             }
             self.expect(b':', "':' after the field name")?;

@@ -252,3 +252,55 @@ fn one_field_is_read_alone() {
     assert!(json_field_to_wire(&plan, field, &Settings::default(), 100, b"5 6", &mut out).is_err());
     assert_eq!(out, [1, 2]);
 }
+
+#[test]
+fn key_twice_in_a_huge_map_is_found_and_named() {
+    let plan = book();
+    let entries =
+        |count: usize, member: &dyn Fn(usize) -> String| (0..count).map(member).collect::<Vec<_>>();
+    type Member = fn(usize) -> String;
+    let shapes: [(&str, Member); 4] = [
+        ("counts", |n| format!("\"k{n}\":{n}")),
+        ("labels", |n| format!("\"{}\":\"{}\"", "k".repeat(n % 300) + &n.to_string(), n)),
+        ("shelves", |n| format!("\"{n}\":{{\"name\":\"{}\"}}", "x".repeat(n % 200))),
+        ("extra", |n| format!("\"k{n}\":{{\"a\":[{n},null],\"b\":\"{n}\"}}")),
+    ];
+    for (field, member) in shapes {
+        for count in [4_000, 4_095, 4_096, 4_097, 30_000] {
+            let all = entries(count, &member);
+            let json = format!("{{\"{field}\":{{{}}}}}", all.join(","));
+            assert!(to_wire(&plan, &json).is_ok(), "{field} {count}");
+            for first in [0, 4_000 - 1, count - 1] {
+                let mut all = all.clone();
+                all.push(all[first].clone());
+                let head = format!("{{\"{field}\":{{{}", all[..count].join(","));
+                let json = format!("{head},{}}}}}", all[count]);
+                let error = to_wire(&plan, &json).unwrap_err();
+                assert_eq!(error.offset, head.len() + 1, "{field} {count} {first}: {error}");
+                assert!(error.to_string().contains("this key twice"), "{error}");
+            }
+        }
+    }
+}
+
+#[test]
+fn entries_that_are_dropped_are_no_keys_of_a_huge_map() {
+    let plan = pool_plan("map<string, Color> colors = 1;");
+    let settings = Settings { unknown_fields: UnknownFields::Ignore, ..Settings::default() };
+    let entries: Vec<_> = (0..20_000)
+        .map(|n| format!("\"k{n}\":\"{}\"", if n % 3 == 0 { "PINK" } else { "GREEN" }))
+        .collect();
+    let json = format!("{{\"colors\":{{{},\"last\":\"PINK\"}}}}", entries.join(","));
+    let mut out = Vec::new();
+    json_to_wire(&plan, &settings, usize::MAX, json.as_bytes(), &mut out).unwrap();
+    let twice = json.replace("\"last\":\"PINK\"", "\"k1\":\"GREEN\"");
+    assert!(json_to_wire(&plan, &settings, usize::MAX, twice.as_bytes(), &mut out).is_err());
+}
+
+/// The plan of a message with these fields.
+fn pool_plan(fields: &str) -> Plan {
+    let source = format!(
+        "syntax = \"proto3\"; package test; enum Color {{ RED = 0; GREEN = 1; }} message M {{ {fields} }}"
+    );
+    plans_of(&pool_of(&source)).message_by_name("test.M").unwrap()
+}

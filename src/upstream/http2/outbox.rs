@@ -78,11 +78,6 @@ impl Outbox {
         }
     }
 
-    /// Forgets all.
-    pub(super) fn clear(&mut self) {
-        *self = Self { left: self.left, ..Self::default() };
-    }
-
     /// Writes until nothing is left or the socket takes no more.
     pub(super) fn poll_write<S: AsyncWrite + Unpin>(
         &mut self,

@@ -210,7 +210,6 @@ impl State {
     /// A rule was broken that costs the peer the connection.
     pub(super) fn break_off(&mut self, broken: Broken, wakes: &mut Vec<Waker>) {
         self.end(&Lost::Broken(broken.code, broken.what), wakes);
-        self.outbox.clear();
         self.say_goodbye(broken.code, broken.what);
     }
 

@@ -22,17 +22,17 @@ use crate::{
     exchange::{Exchange, Reply, Upstream},
 };
 
-/// A header, the value that it must have if it is not any, and who then answers.
-type AskedFor = (HeaderName, Option<HeaderValue>, Arc<dyn Upstream>);
-
 /// One of several upstreams, chosen call by call.
 pub struct Split {
-    matches: Box<[AskedFor]>,
+    matches: Box<[Wanted]>,
     /// With each, the sum of the weights up to it; the last is the sum of all.
     shares: Box<[(usize, Arc<dyn Upstream>)]>,
     sticky: Option<HeaderName>,
     dice: Dice,
 }
+
+/// A header, its value if only that one fits, and who answers then.
+type Wanted = (HeaderName, Option<HeaderValue>, Arc<dyn Upstream>);
 
 impl Split {
     /// Puts the upstreams together that the settings name; none if one of them is not there.

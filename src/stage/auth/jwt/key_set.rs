@@ -93,9 +93,11 @@ fn key(written: Value) -> Option<Key> {
         None | Some(PublicKeyUse::Signature) => true,
         Some(_) => false,
     };
-    let verifies = jwk.common.key_operations.as_ref().is_none_or(|operations| {
-        operations.iter().any(|operation| *operation == KeyOperations::Verify)
-    });
+    let verifies = jwk
+        .common
+        .key_operations
+        .as_ref()
+        .is_none_or(|operations| operations.contains(&KeyOperations::Verify));
     let is_public = match &jwk.algorithm {
         AlgorithmParameters::RSA(_) => true,
         AlgorithmParameters::EllipticCurve(key) => {

@@ -57,7 +57,7 @@ impl Codes {
         let mut quick = Box::new([(0, 0); 1 << QUICK]);
         let mut lengths = [(0, 0, 0); LONGEST + 1];
         let (mut code, mut place) = (0_u32, 0);
-        for length in 1..=LONGEST {
+        for (length, row) in lengths.iter_mut().enumerate().skip(1) {
             code <<= 1;
             let (begin, first) = (code, place);
             while place < symbols.len() && usize::from(LENGTHS[symbols[place] as usize]) == length {
@@ -69,7 +69,7 @@ impl Codes {
                 code += 1;
                 place += 1;
             }
-            lengths[length] = (begin, code, first);
+            *row = (begin, code, first);
         }
         Self { quick, lengths, symbols }
     }

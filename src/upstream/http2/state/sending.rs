@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Buf;
-use http::header;
+use http::{HeaderName, HeaderValue, header};
 use tokio::io::AsyncWrite;
 
 use super::{RequestHead, State};
@@ -73,11 +73,7 @@ impl State {
         encoder.field(out, b":path", head.path.as_bytes(), Indexing::Always);
         encoder.field(out, b":authority", head.authority.as_bytes(), Indexing::Always);
         for (name, value) in head.headers {
-            let indexing = match value.is_sensitive() {
-                true => Indexing::Never,
-                false if name == header::CONTENT_TYPE || name == header::TE => Indexing::Always,
-                false => Indexing::Repeated,
-            };
+            let indexing = indexing_of(name, value);
             encoder.field(out, name.as_str().as_bytes(), value.as_bytes(), indexing);
         }
         let length = out.len() - begin - HEAD;
@@ -240,6 +236,20 @@ impl State {
     pub(super) fn write_reset(&mut self, id: u32, code: ErrorCode) {
         self.answers += 1;
         frame::write_reset(self.outbox.buffer(), id, code);
+    }
+}
+
+/// Whether a field goes into the peer's table. Secrets don't, whoever gave them (RFC 7541 §7.1.3):
+/// calls of many callers share the table.
+fn indexing_of(name: &HeaderName, value: &HeaderValue) -> Indexing {
+    const SECRETS: [HeaderName; 3] =
+        [header::AUTHORIZATION, header::PROXY_AUTHORIZATION, header::COOKIE];
+    if value.is_sensitive() || SECRETS.contains(name) {
+        Indexing::Never
+    } else if name == header::CONTENT_TYPE || name == header::TE {
+        Indexing::Always
+    } else {
+        Indexing::Repeated
     }
 }
 

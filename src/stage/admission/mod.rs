@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A backend with more calls than it can work on lets them queue: all of them become slow, their
-//! callers give up, and it works for nobody. So the limit is found out by latency ([`gradient`]),
+//! callers give up, and it works for nobody. So the limit is found out by latency (`gradient`),
 //! and what is above it is refused at once with UNAVAILABLE, 503 and `Retry-After`. Nothing is set
 //! by hand that a new machine or a new version of the backend would make wrong.
 //!

@@ -10,11 +10,11 @@
 //!       forward: { x-user: id, x-tenant: claims.tenant }
 //! ```
 //!
-//! Each way to tell who somebody is ([`scheme`]) looks for its own kind of credential. A caller that
+//! Each way to tell who somebody is (`scheme`) looks for its own kind of credential. A caller that
 //! is known becomes the [`Principal`](crate::exchange::Principal) that later stages, the access log
 //! and, by `forward`, the backend see. One that isn't is refused before anything else is done for
 //! it: what is wrong stands in the access log as a word, and the caller only hears that it is
-//! ([`denial`]).
+//! (`denial`).
 //!
 //! | threat                                            | defence           | test                                 |
 //! |---------------------------------------------------|-------------------|--------------------------------------|
@@ -35,7 +35,7 @@
 //! | a door that is less strict than another           | the stage's place | `matrix_callers_are_judged_alike_by_every_door` |
 //!
 //! A token that was verified before costs one look into a cache. What is read elsewhere (keys of
-//! issuers, the file of API keys) is kept fresh beside the calls ([`refresh`]) and outlives a reload.
+//! issuers, the file of API keys) is kept fresh beside the calls (`refresh`) and outlives a reload.
 
 pub mod api_key;
 mod cache;

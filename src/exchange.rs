@@ -249,6 +249,28 @@ impl Messages {
         poll_fn(|cx| self.poll_packed(cx)).await
     }
 
+    /// The message of a method that takes a single one. It is not waited for what may come after it,
+    /// but a second one that is here already is refused.
+    ///
+    /// # Errors
+    /// There is none, or another one behind it; or what the messages ended with.
+    pub async fn only(&mut self) -> Result<Packed, Error> {
+        let Some(message) = self.next_packed().await.transpose()? else {
+            return Err(Error::invalid(
+                "request_message_missing",
+                "the method takes one message, but none was sent",
+            ));
+        };
+        match poll_fn(|cx| Poll::Ready(self.poll_packed(cx))).await {
+            Poll::Ready(Some(Ok(_))) => Err(Error::invalid(
+                "request_message_twice",
+                "the method takes one message, but more were sent",
+            )),
+            Poll::Ready(Some(Err(error))) => Err(error),
+            Poll::Ready(None) | Poll::Pending => Ok(message),
+        }
+    }
+
     /// The trailers, once the last message has been taken.
     pub fn take_trailers(&mut self) -> Metadata {
         match &mut self.0 {

@@ -1,6 +1,6 @@
 //! A cluster: endpoints that answer alike, and the way of a call to one of them.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::sync::Arc;
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, uri::PathAndQuery};
@@ -148,7 +148,7 @@ impl Cluster {
         let body = if method.client_streaming {
             Body::Many(std::mem::replace(&mut messages, Messages::none()))
         } else {
-            let message = only_message(&mut messages).await?;
+            let message = messages.only().await?;
             coding = message.coding;
             Body::One(message)
         };
@@ -269,25 +269,6 @@ impl Way<'_> {
 impl Upstream for Cluster {
     fn call(&self, exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
         Box::pin(self.run(exchange, None))
-    }
-}
-
-/// The message of a method that takes a single one. It is not waited for what may come after it,
-/// but a second one that is here already is refused.
-async fn only_message(messages: &mut Messages) -> Result<Packed, Error> {
-    let Some(message) = messages.next_packed().await.transpose()? else {
-        return Err(Error::invalid(
-            "request_message_missing",
-            "the method takes one message, but none was sent",
-        ));
-    };
-    match poll_fn(|cx| Poll::Ready(messages.poll_packed(cx))).await {
-        Poll::Ready(Some(Ok(_))) => Err(Error::invalid(
-            "request_message_twice",
-            "the method takes one message, but more were sent",
-        )),
-        Poll::Ready(Some(Err(error))) => Err(error),
-        Poll::Ready(None) | Poll::Pending => Ok(message),
     }
 }
 

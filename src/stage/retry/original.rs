@@ -3,7 +3,7 @@
 //! The copy of the first attempt is what a call costs that succeeds at once: the metadata's table,
 //! while names, values and the message share their bytes.
 
-use std::{future::poll_fn, sync::Arc, task::Poll};
+use std::sync::Arc;
 
 use http::{Extensions, HeaderName, HeaderValue};
 use tokio::time::Instant;
@@ -47,7 +47,7 @@ impl Original {
         } = exchange;
         let message = match messages.as_packed_one() {
             Some(message) => message.clone(),
-            None => only_message(&mut messages).await?,
+            None => messages.only().await?,
         };
         // A caller's own count would be taken for the gateway's.
         metadata.remove(PREVIOUS);
@@ -94,24 +94,5 @@ impl Original {
             extensions,
             journal: self.journal.clone(),
         }
-    }
-}
-
-/// The message of a method that takes a single one. It is not waited for what may come after it,
-/// but a second one that is here already is refused.
-async fn only_message(messages: &mut Messages) -> Result<Packed, Error> {
-    let Some(message) = messages.next_packed().await.transpose()? else {
-        return Err(Error::invalid(
-            "request_message_missing",
-            "the method takes one message, but none was sent",
-        ));
-    };
-    match poll_fn(|cx| Poll::Ready(messages.poll_packed(cx))).await {
-        Poll::Ready(Some(Ok(_))) => Err(Error::invalid(
-            "request_message_twice",
-            "the method takes one message, but more were sent",
-        )),
-        Poll::Ready(Some(Err(error))) => Err(error),
-        Poll::Ready(None) | Poll::Pending => Ok(message),
     }
 }

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Blueprint, Chain, STAGES, Stage};
 use crate::{
+    callout::Upstreams,
     error::Error,
     exchange::{Exchange, Limits, MessageStream, Messages, Metadata, Reply, Upstream},
     lasting::Lasting,
@@ -68,6 +69,7 @@ pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> sup
         place: name,
         folder: std::path::Path::new(""),
         lasting,
+        upstreams: &Upstreams::default(),
     })
 }
 

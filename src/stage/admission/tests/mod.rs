@@ -82,6 +82,7 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
             place: "services[*].admission",
             folder: std::path::Path::new(""),
             lasting: &lasting,
+            upstreams: &crate::callout::Upstreams::default(),
         };
         chain((entry.build)(&blueprint).unwrap().unwrap(), slow())
     };

@@ -85,6 +85,8 @@ struct Waiter {
     sender: oneshot::Sender<Handed>,
     /// A connection that refused the call; taken all the same if no other is on its way.
     avoid: Option<Arc<Load>>,
+    /// Whether a connection may be made for it that is one too many.
+    always: bool,
 }
 
 /// A place for one stream. Giving it back lets the next call in.
@@ -115,18 +117,20 @@ impl Lane {
         Some(self.slot(connection))
     }
 
-    /// A place, if need be after a dial or after others have finished.
+    /// A place, if need be after a dial or after others have finished. `always` is for a caller
+    /// whom no connection leads anywhere: one may be made although there are as many as may be.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         avoid: Option<&Arc<Load>>,
+        always: bool,
     ) -> Result<Slot, Arc<Fault>> {
         let (sender, receiver) = oneshot::channel();
         let dial = {
             let mut state = self.lock();
             state.connections.retain(|connection| connection.is_open());
-            state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
+            state.waiters.push_back(Waiter { sender, avoid: avoid.cloned(), always });
             self.waiting.store(true, SeqCst);
-            if avoid.is_some() { self.begin_dial(&mut state) } else { None }
+            if avoid.is_some() { self.begin_dial(&mut state, always) } else { None }
         };
         if let Some(permit) = dial {
             self.dial(permit);
@@ -136,8 +140,8 @@ impl Lane {
     }
 
     /// Dials, if that may be done, on behalf of the calls to come: there is no free place.
-    pub(super) fn prepare(self: &Arc<Self>) {
-        let dial = self.begin_dial(&mut self.lock());
+    pub(super) fn prepare(self: &Arc<Self>, always: bool) {
+        let dial = self.begin_dial(&mut self.lock(), always);
         if let Some(permit) = dial {
             self.dial(permit);
         }
@@ -148,12 +152,18 @@ impl Lane {
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let suspect = state.connections.is_empty() && state.pause.is_some();
-        let dial = if suspect { self.begin_dial(&mut state) } else { None };
+        let dial = if suspect { self.begin_dial(&mut state, false) } else { None };
         drop(state);
         if let Some(permit) = dial {
             self.dial(permit);
         }
         suspect
+    }
+
+    /// Whether there is no connection, and none on its way.
+    pub(super) fn is_bare(&self) -> bool {
+        let state = self.lock();
+        state.connections.is_empty() && !state.dialing
     }
 
     /// How many connections stand in the lane.
@@ -218,9 +228,18 @@ impl Lane {
                 let fault = pause.fault.clone();
                 return Step::Serve(first, Err(fault));
             }
-            _ => state.waiters.push_front(first),
+            _ => {}
         }
-        self.begin_dial(&mut state).map_or(Step::Rest, Step::Dial)
+        if let Some(permit) = self.begin_dial(&mut state, first.always) {
+            state.waiters.push_front(first);
+            return Step::Dial(permit);
+        }
+        if state.connections.is_empty() && !state.dialing {
+            // Only the breaker can have refused it.
+            return Step::Serve(first, Err(Arc::new(Fault::too_many())));
+        }
+        state.waiters.push_front(first);
+        Step::Rest
     }
 
     /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
@@ -232,13 +251,12 @@ impl Lane {
         }
     }
 
-    /// Notes that a dial is under way, if one may be and none is. The first connection of a lane
-    /// may always be made: without it calls would wait for nothing.
-    fn begin_dial(&self, state: &mut State) -> Option<Permit> {
+    /// Notes that a dial is under way, if one may be and none is.
+    fn begin_dial(&self, state: &mut State, always: bool) -> Option<Permit> {
         if !state.may_dial(self.target.connections) {
             return None;
         }
-        let permit = match state.connections.is_empty() {
+        let permit = match always {
             true => self.breaker.admit_always(Kind::Connections),
             false => self.breaker.try_admit(Kind::Connections)?,
         };

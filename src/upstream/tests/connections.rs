@@ -210,7 +210,7 @@ async fn endpoints_take_turns() {
         let exchange = unary();
         let journal = exchange.journal.clone().unwrap();
         call(&cluster, exchange).await.unwrap();
-        *served.entry(journal.endpoint.get().unwrap().clone()).or_insert(0) += 1;
+        *served.entry(journal.endpoint.get().unwrap()).or_insert(0) += 1;
     }
     assert_eq!(served.into_values().collect::<Vec<_>>(), [5, 5]);
 }

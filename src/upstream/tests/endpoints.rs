@@ -43,7 +43,7 @@ async fn connect_all(cluster: &Cluster) {
 async fn answering(cluster: &Cluster, exchange: Exchange) -> Arc<str> {
     let journal = exchange.journal.clone().unwrap();
     message(call(cluster, exchange).await).await;
-    journal.endpoint.get().unwrap().clone()
+    journal.endpoint.get().unwrap()
 }
 
 #[tokio::test]

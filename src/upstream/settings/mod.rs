@@ -2,18 +2,24 @@
 //!
 //! Every problem is gathered, so that one run of `transom check` shows all of them.
 
-use std::{borrow::Cow, fmt, net::SocketAddr, path::PathBuf, time::Duration};
+mod address;
+mod connection;
+mod listed;
 
-use http::{
-    Uri,
-    uri::{Authority, Scheme},
-};
-use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error as _, MapAccess, Visitor, value::MapAccessDeserializer},
-};
+use std::time::Duration;
 
+use http::uri::Authority;
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, de::Error as _};
+
+pub(super) use self::{
+    address::{Address, Place, parse_address},
+    listed::MAX_WEIGHT,
+};
+pub use self::{
+    connection::{Keepalive, Tls},
+    listed::Listed,
+};
 use super::{
     balance::Balance, breaker::Limits, discovery::Discovery, health::Check, outlier::Outlier,
 };
@@ -71,119 +77,6 @@ pub struct Settings {
     pub breaker: Limits,
 }
 
-/// One endpoint: an address alone, or a mapping with its weight.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Where it is.
-    pub address: String,
-    /// Its share of the calls, in proportion to the others' weights.
-    pub weight: u32,
-}
-
-/// An endpoint's mapping.
-#[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-#[schemars(rename = "Endpoint")]
-struct WrittenEndpoint {
-    /// `host:port`, `http://host:port` or `https://host:port`.
-    address: String,
-    /// Its share of the calls, in proportion to the others' weights: 1 to 1000, 1 by default.
-    #[serde(default = "default_weight")]
-    #[schemars(range(min = 1, max = 1000))]
-    weight: u32,
-}
-
-/// The largest weight of an endpoint.
-pub(super) const MAX_WEIGHT: u32 = 1000;
-
-fn default_weight() -> u32 {
-    1
-}
-
-impl<T: Into<String>> From<T> for Listed {
-    fn from(address: T) -> Self {
-        Self { address: address.into(), weight: default_weight() }
-    }
-}
-
-impl fmt::Display for Listed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.address)
-    }
-}
-
-impl<'de> Deserialize<'de> for Listed {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Listed;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an address or a mapping with `address` and `weight`")
-            }
-
-            fn visit_str<E: serde::de::Error>(self, address: &str) -> Result<Listed, E> {
-                Ok(address.into())
-            }
-
-            fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Listed, M::Error> {
-                let written = WrittenEndpoint::deserialize(MapAccessDeserializer::new(map))?;
-                Ok(Listed { address: written.address, weight: written.weight })
-            }
-        }
-        deserializer.deserialize_any(Either)
-    }
-}
-
-impl JsonSchema for Listed {
-    fn schema_name() -> Cow<'static, str> {
-        "Listed".into()
-    }
-
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        json_schema!({
-            "anyOf": [{ "type": "string" }, generator.subschema_for::<WrittenEndpoint>()],
-        })
-    }
-}
-
-/// How TLS endpoints are verified, and what is shown to them.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Tls {
-    /// A PEM file with the authorities to trust instead of the system's.
-    #[serde(default)]
-    pub ca: Option<PathBuf>,
-    /// A PEM file with the certificate chain to show to the backend; needs `key`.
-    #[serde(default)]
-    pub certificate: Option<PathBuf>,
-    /// The PEM file with the private key of `certificate`.
-    #[serde(default)]
-    pub key: Option<PathBuf>,
-    /// The name that the backend's certificate has to bear, instead of the endpoint's host.
-    #[serde(default)]
-    pub server_name: Option<String>,
-}
-
-/// HTTP/2 pings.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Keepalive {
-    /// How often a connection with calls in flight is pinged, `30s` for example. Many servers
-    /// close connections that are pinged more often than they like.
-    #[serde(deserialize_with = "duration")]
-    #[schemars(with = "String")]
-    pub interval: Duration,
-    /// How long the answer may take before the connection counts as dead; `20s` by default.
-    #[serde(default = "default_keepalive_timeout", deserialize_with = "duration")]
-    #[schemars(with = "String")]
-    pub timeout: Duration,
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -207,10 +100,6 @@ fn default_connect_timeout() -> Duration {
     Duration::from_secs(5)
 }
 
-fn default_keepalive_timeout() -> Duration {
-    Duration::from_secs(20)
-}
-
 fn default_connections() -> usize {
     32
 }
@@ -225,56 +114,6 @@ fn optional_duration<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
     duration(deserializer).map(Some)
-}
-
-/// Where one endpoint is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Address {
-    /// `http` or `https`.
-    pub(super) scheme: Scheme,
-    /// What `:authority` says: host and port as written.
-    pub(super) authority: Authority,
-    /// What is connected to.
-    pub(super) place: Place,
-    /// The host that TLS is about.
-    pub(super) host: String,
-    /// Where it stands in the settings.
-    pub(super) path: String,
-}
-
-/// What a socket is connected to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Place {
-    /// A host without the brackets of an IPv6 address, and a port: 80 or 443 if none is written
-    /// behind a scheme.
-    Host(String, u16),
-    /// A Unix socket.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Host(host, port) if host.contains(':') => write!(f, "[{host}]:{port}"),
-            Self::Host(host, port) => write!(f, "{host}:{port}"),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
-        }
-    }
-}
-
-impl Address {
-    /// An address of `host`, as discovery has found it.
-    pub(super) fn located(scheme: Scheme, host: &str, at: SocketAddr) -> Option<Self> {
-        let host = host.trim_end_matches('.').to_owned();
-        let authority = format!("{host}:{}", at.port()).parse().ok()?;
-        let place = Place::Host(at.ip().to_string(), at.port());
-        Some(Self { scheme, authority, place, host, path: String::new() })
-    }
-
-    /// Whether calls go through TLS.
-    pub(super) fn is_tls(&self) -> bool {
-        self.scheme == Scheme::HTTPS
-    }
 }
 
 impl Settings {
@@ -378,116 +217,9 @@ impl Settings {
     }
 }
 
-type Finding = (String, String);
-
-/// Reads an address as written.
-pub(super) fn parse_address(text: &str) -> Result<Address, Finding> {
-    if let Some(path) = text.strip_prefix("unix:") {
-        return unix_address(path);
-    }
-    let bare = !text.contains("://");
-    let url = if bare { format!("http://{text}") } else { text.to_owned() };
-    let wrong = |message: String| {
-        let mend = "write `http://host:port`, `https://host:port`, `host:port` or `unix:/path`";
-        (message, mend.to_owned())
-    };
-    let uri: Uri =
-        url.parse().map_err(|error| wrong(format!("`{text}` is no address: {error}")))?;
-    let parts = uri.into_parts();
-    let scheme = parts.scheme.unwrap_or(Scheme::HTTP);
-    if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
-        return Err(wrong(format!("`{text}` has the scheme `{scheme}`, which is not supported")));
-    }
-    let Some(authority) = parts.authority else {
-        return Err(wrong(format!("`{text}` names no host")));
-    };
-    if authority.as_str().contains('@') {
-        return Err(wrong(format!("`{text}` holds a user name, which gRPC has no use for")));
-    }
-    if parts.path_and_query.is_some_and(|path| path != "/" && path != "") {
-        return Err(wrong(format!("`{text}` holds a path, but gRPC methods stand at the root")));
-    }
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']').to_owned();
-    if host.is_empty() {
-        return Err(wrong(format!("`{text}` names no host")));
-    }
-    let port = match authority.port_u16() {
-        Some(0) => return Err(wrong(format!("`{text}` has port 0, which nobody listens on"))),
-        Some(port) => port,
-        None if authority.as_str().ends_with(':') || authority.port().is_some() || bare => {
-            return Err(wrong(format!("`{text}` has no port between 1 and 65535")));
-        }
-        None if scheme == Scheme::HTTPS => 443,
-        None => 80,
-    };
-    let place = Place::Host(host.clone(), port);
-    Ok(Address { scheme, authority, place, host, path: String::new() })
-}
-
-/// A Unix socket: in cleartext, and with the authority that gRPC's own libraries send.
-fn unix_address(path: &str) -> Result<Address, Finding> {
-    // `unix:///path` is gRPC's other way to write it.
-    let path = path.strip_prefix("//").unwrap_or(path);
-    if !path.starts_with('/') {
-        let mend = "write the whole path, `unix:/run/bookshelf.sock`";
-        return Err((format!("`unix:{path}` is no whole path of a socket"), mend.to_owned()));
-    }
-    let (scheme, authority) = (Scheme::HTTP, Authority::from_static("localhost"));
-    let place = Place::Unix(path.into());
-    Ok(Address { scheme, authority, place, host: "localhost".into(), path: String::new() })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn endpoint_without_scheme_is_cleartext() {
-        let address = parse_address("127.0.0.1:50051").unwrap();
-        assert_eq!(address.scheme, Scheme::HTTP);
-        assert_eq!(address.place, Place::Host("127.0.0.1".into(), 50051));
-        assert_eq!(address.authority.as_str(), "127.0.0.1:50051");
-    }
-
-    #[test]
-    fn endpoint_with_scheme_knows_its_port() {
-        let port = parse_address("https://example.com").unwrap().place;
-        assert_eq!(port, Place::Host("example.com".into(), 443));
-        let port = parse_address("http://example.com").unwrap().place;
-        assert_eq!(port, Place::Host("example.com".into(), 80));
-        let six = parse_address("http://[::1]:50051").unwrap();
-        assert_eq!((six.host.as_str(), six.place.to_string().as_str()), ("::1", "[::1]:50051"));
-    }
-
-    #[test]
-    fn endpoint_may_be_a_unix_socket() {
-        for text in ["unix:/run/a.sock", "unix:///run/a.sock"] {
-            let address = parse_address(text).unwrap();
-            assert_eq!(address.place.to_string(), "unix:/run/a.sock");
-            assert_eq!((address.authority.as_str(), address.is_tls()), ("localhost", false));
-        }
-    }
-
-    #[test]
-    fn endpoint_that_is_no_address_is_a_problem() {
-        for text in [
-            "",
-            "localhost",
-            ":50051",
-            "localhost:",
-            "localhost:0",
-            "localhost:99999",
-            "ftp://a:1",
-            "http://user@a:1",
-            "http://a:1/path",
-            "unix:",
-            "unix:socket",
-            "http://",
-            "a b:1",
-        ] {
-            assert!(parse_address(text).is_err(), "{text}");
-        }
-    }
 
     #[test]
     fn settings_read_durations_and_refuse_the_unknown() {

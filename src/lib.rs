@@ -59,6 +59,8 @@ pub mod frame;
 
 pub mod meter;
 
+pub mod store;
+
 pub mod schema;
 
 pub mod exchange;

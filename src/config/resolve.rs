@@ -242,10 +242,11 @@ fn stages(
     for entry in STAGES {
         let mut settings = merged.get(entry.name).cloned();
         let place = &rules.path(fitting, entry.name, "");
+        let places = &|inside: &str| rules.path(fitting, entry.name, inside);
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
             let blueprint =
-                Blueprint { settings: settings.as_ref(), method, place, folder, lasting };
+                Blueprint { settings: settings.as_ref(), method, place, places, folder, lasting };
             match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {

@@ -8,6 +8,7 @@ pub mod admission;
 pub mod auth;
 pub mod authorize;
 pub mod headers;
+pub mod rate_limit;
 pub mod retry;
 pub mod timeout;
 
@@ -85,7 +86,8 @@ impl Chain {
 
 /// A kind of stage: its name in a policy, and how it is made.
 pub struct Entry {
-    /// The key in a policy of the configuration's `services`.
+    /// The key in a policy of the configuration's `services`. A stage that stands in the table twice
+    /// is made twice from the same settings.
     pub name: &'static str,
     /// One sentence for the reference.
     pub summary: &'static str,
@@ -104,6 +106,8 @@ pub struct Blueprint<'a> {
     /// The place of the settings that decided, `services["a.b.*"].timeout` for example: methods that
     /// share it share the stage's state.
     pub place: &'a str,
+    /// The place of what stands at a path inside the settings, in the selector that decided it.
+    pub places: &'a dyn Fn(&str) -> String,
     /// Where relative paths in the settings start.
     pub folder: &'a Path,
     /// Where state is kept that outlives the snapshot.
@@ -129,15 +133,18 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// Every stage there is, in run order, which is the reference's order too.
 ///
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
-/// attempt that `retry` makes. `auth` and `authorize` come right behind it: nothing is done for
-/// somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
+/// attempt that `retry` makes. `rate_limit` stands on both sides of `auth` and `authorize`, with the
+/// limits that don't need to know the caller before and the others behind: even the attempt to get in
+/// is limited, and then nothing is done for somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
 pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
+    rate_limit::FIRST,
     auth::ENTRY,
     authorize::ENTRY,
+    rate_limit::ADMITTED,
     admission::ENTRY,
     retry::ENTRY,
     headers::ENTRY,

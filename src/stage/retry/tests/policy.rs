@@ -91,8 +91,8 @@ fn a_budget_is_kept_while_its_settings_stay_the_same() {
     let entry = STAGES.iter().find(|entry| entry.name == "retry").unwrap();
     let make = |settings: &Value, place: &str| {
         let (folder, method) = (std::path::Path::new(""), &method);
-        let blueprint =
-            Blueprint { settings: Some(settings), method, place, folder, lasting: &lasting };
+        let (settings, places) = (Some(settings), &|_: &str| unreachable!());
+        let blueprint = Blueprint { settings, method, place, places, folder, lasting: &lasting };
         (entry.build)(&blueprint).unwrap().unwrap()
     };
     let kept = |lasting: &Lasting| format!("{lasting:?}").matches("retry budget").count();

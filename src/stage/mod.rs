@@ -22,6 +22,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+    callout::Upstreams,
     error::Error,
     exchange::{Exchange, Reply, Upstream},
     lasting::Lasting,
@@ -112,9 +113,17 @@ pub struct Blueprint<'a> {
     pub folder: &'a Path,
     /// Where state is kept that outlives the snapshot.
     pub lasting: &'a Lasting,
+    /// The upstreams of the configuration, for stages that ask one.
+    pub upstreams: &'a Upstreams,
 }
 
 impl Blueprint<'_> {
+    /// The upstream of this name, to be asked; `path` is where the name stands in the settings.
+    #[expect(dead_code, reason = "the first stage that asks an upstream is on its way")]
+    fn upstream(&self, path: &str, name: &str) -> Result<Arc<dyn Upstream>, Finding> {
+        self.upstreams.named(name).map_err(|message| (path.to_owned(), message))
+    }
+
     /// A counter of the method's own. The series' labels are service and method.
     fn counter(&self, series: &'static Series) -> Arc<Counter> {
         // The configuration has made it by now, and knows the protocols.

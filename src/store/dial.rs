@@ -62,6 +62,10 @@ impl Target {
             let message = "nothing connects in no time: write `1s`";
             return Err(("connect_timeout".into(), message.into()));
         }
+        if settings.answer_timeout.is_some_and(|timeout| timeout.is_zero()) {
+            let message = "nobody answers in no time: write `50ms`, or leave it out";
+            return Err(("answer_timeout".into(), message.into()));
+        }
         let authorities = ca.as_deref().map(read_authorities).transpose();
         let authorities = authorities.map_err(|problem| ("ca".to_owned(), problem))?;
         let connect_timeout = settings.connect_timeout;

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 /// A Redis or Valkey that gateways share.
-#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "Store")]
 pub struct Settings {
@@ -25,16 +25,24 @@ pub struct Settings {
     #[serde(default = "connect_timeout", deserialize_with = "duration")]
     #[schemars(with = "String")]
     pub connect_timeout: Duration,
+    /// How long an answer may take; `50ms` for limits and `500ms` for API keys by default.
+    #[serde(default, deserialize_with = "optional_duration")]
+    #[schemars(with = "Option<String>")]
+    pub answer_timeout: Option<Duration>,
+    /// What stands before the names of keys; `{transom}:limit:` for limits, whose braces keep them
+    /// together in a cluster, and `transom:key:` for API keys by default.
+    #[serde(default)]
+    pub prefix: Option<String>,
 }
 
 /// A URL that may bear a password, and is shown without.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(transparent)]
 pub struct Url(pub String);
 
 /// A text that is never shown.
-#[derive(Clone, Deserialize, JsonSchema)]
+#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(transparent)]
 #[schemars(transparent)]
 pub struct Secret(pub String);
@@ -48,6 +56,8 @@ impl Settings {
             password: None,
             ca: None,
             connect_timeout: connect_timeout(),
+            answer_timeout: None,
+            prefix: None,
         }
     }
 }
@@ -86,4 +96,10 @@ fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::E
         let mend = "write one with its unit, such as `1s` or `250ms`";
         de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
     })
+}
+
+fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    duration(deserializer).map(Some)
 }

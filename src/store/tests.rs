@@ -191,4 +191,7 @@ fn settings_that_can_t_be_are_told_without_the_password() {
     let mut hasty = Settings::at("redis://host");
     hasty.connect_timeout = Duration::ZERO;
     assert!(told(&hasty).starts_with("connect_timeout: "));
+    let mut hasty = Settings::at("redis://host");
+    hasty.answer_timeout = Some(Duration::ZERO);
+    assert!(told(&hasty).starts_with("answer_timeout: "));
 }

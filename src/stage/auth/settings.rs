@@ -147,16 +147,10 @@ pub struct ApiKey {
     /// The file of the keys, read again when it changes.
     #[serde(default)]
     pub file: Option<PathBuf>,
-    /// Instead of a file: the Redis or Valkey that has them, each as JSON under `prefix` and its id.
+    /// Instead of a file: the Redis or Valkey that has them, each as JSON under its `prefix` and
+    /// the id.
     #[serde(default)]
     pub redis: Option<store::Settings>,
-    /// With `redis`: what stands before the ids; `transom:key:` by default.
-    #[serde(default = "prefix")]
-    pub prefix: String,
-    /// With `redis`: how long an answer may take; `500ms` by default.
-    #[serde(default = "store_timeout", deserialize_with = "duration")]
-    #[schemars(with = "String")]
-    pub answer_timeout: Duration,
     /// With `redis`: how long a key is believed, and so how long one that was revoked is still good;
     /// `10s` by default.
     #[serde(default = "cache_key_for", deserialize_with = "duration")]
@@ -174,14 +168,6 @@ pub struct ApiKey {
     /// Where the key stands; `[{ header: x-api-key }]` by default.
     #[serde(default)]
     pub from: Option<Vec<From>>,
-}
-
-fn prefix() -> String {
-    "transom:key:".to_owned()
-}
-
-fn store_timeout() -> Duration {
-    Duration::from_millis(500)
 }
 
 fn cache_key_for() -> Duration {

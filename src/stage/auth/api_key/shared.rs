@@ -25,6 +25,12 @@ use crate::{
 /// How much keys may take, and ids that nobody has, in bytes.
 const CACHES: (usize, usize) = (32 << 20, 8 << 20);
 
+/// What stands before ids.
+const PREFIX: &str = "transom:key:";
+
+/// How long the store may take to answer.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// The longest id that the store is asked for.
 const LONGEST: usize = 64;
 
@@ -65,17 +71,13 @@ impl Shared {
     ) -> Result<Arc<Self>, Finding> {
         let store = Store::of(redis, folder, lasting)
             .map_err(|(path, message)| (format!("redis.{path}"), message))?;
-        if written.answer_timeout.is_zero() {
-            let message = "nobody answers in no time: write `500ms`";
-            return Err(("answer_timeout".into(), message.into()));
-        }
         // All but where the key stands in a call.
         let terms = settings::ApiKey { from: None, ..written.clone() };
         let name = auth::name("shared api keys", &format!("{terms:?} {}", store.name()));
         Ok(lasting.keep(&name, || Self {
             store,
-            prefix: written.prefix.clone(),
-            patience: written.answer_timeout,
+            prefix: redis.prefix.clone().unwrap_or_else(|| PREFIX.to_owned()),
+            patience: redis.answer_timeout.unwrap_or(PATIENCE),
             believed: seconds(written.cache_for),
             unknown_for: seconds(written.cache_unknown_for),
             oldest: seconds(written.stale_for.max(written.cache_for)),

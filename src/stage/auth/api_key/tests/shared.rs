@@ -44,7 +44,7 @@ fn id(key: &str) -> &str {
 }
 
 fn settings(server: &Server) -> Value {
-    json!({ "redis": { "url": server.settings().url.0 }, "answer_timeout": "5s" })
+    json!({ "redis": { "url": server.settings().url.0, "answer_timeout": "5s" } })
 }
 
 #[tokio::test]
@@ -142,7 +142,10 @@ fn api_key_settings_name_one_place_of_keys() {
         (json!({}), "file"),
         (json!({ "file": "a", "redis": { "url": "redis://a" } }), "redis"),
         (json!({ "redis": { "url": "http://a" } }), "redis.url"),
-        (json!({ "redis": { "url": "redis://a" }, "answer_timeout": "0s" }), "answer_timeout"),
+        (
+            json!({ "redis": { "url": "redis://a", "answer_timeout": "0s" } }),
+            "redis.answer_timeout",
+        ),
     ] {
         let (found, message) = made(written.clone(), || NOW).err().unwrap();
         assert_eq!(found, path, "{written}: {message}");

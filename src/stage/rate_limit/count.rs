@@ -84,7 +84,12 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// The verdict of a limit that could not be asked and lets calls through.
-    pub const UNKNOWN: Self =
-        Self { allowed: true, remaining: 0, reset: Duration::ZERO, retry_after: Duration::ZERO };
+    /// The verdict of a limit that could not be asked and lets calls through. Callers aren't told of
+    /// it.
+    pub const UNKNOWN: Self = Self {
+        allowed: true,
+        remaining: u64::MAX,
+        reset: Duration::ZERO,
+        retry_after: Duration::ZERO,
+    };
 }

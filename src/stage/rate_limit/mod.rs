@@ -323,3 +323,6 @@ impl Stage for RateLimit {
         self.bundles.need_address()
     }
 }
+
+#[cfg(test)]
+mod tests;

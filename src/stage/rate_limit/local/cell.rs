@@ -56,7 +56,7 @@ pub(super) fn is_idle(measure: Measure, state: u64, now: Now) -> bool {
     }
 }
 
-/// The verdict on a call of this cost, and the state if it takes it.
+/// The verdict on a call of this cost, and the state after it.
 pub(super) fn judge(measure: Measure, state: u64, cost: u64, now: Now) -> (Verdict, u64) {
     match measure {
         Measure::Rate { interval, burst } => judge_rate(interval, burst, state, cost, now.nanos),

@@ -89,9 +89,8 @@ fn take_one(limit: &Limit, digest: u64, cost: u64, now: Now) -> (Verdict, Seat) 
     };
     let (verdict, seat) = limit.table.change(digest, &terms, |state| {
         let (verdict, after) = cell::judge(measure, *state, cost, now);
-        if verdict.allowed {
-            *state = after;
-        }
+        // Of a refusal too: that a limit has changed, or the day, is noted once.
+        *state = after;
         verdict
     });
     if seat == Seat::Shared {
@@ -131,3 +130,6 @@ impl Drop for Permit {
         give_back(&self.limit, self.taken, 1, Now::default());
     }
 }
+
+#[cfg(test)]
+mod tests;

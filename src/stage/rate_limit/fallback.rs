@@ -61,7 +61,7 @@ impl Fallback {
         let now = (self.clock)();
         for (one, _) in judged().filter(|(_, verdict)| verdict.allowed) {
             // Each for itself: here the verdict is nobody's.
-            local::take(&[one.asked()], now);
+            local::take_noted(&[one.asked()], now);
         }
     }
 
@@ -73,7 +73,7 @@ impl Fallback {
         match self.rule {
             OnFailure::Local => {
                 let asked: SmallVec<[_; 4]> = noted.iter().map(Noted::asked).collect();
-                Ok(local::take(&asked, (self.clock)()))
+                Ok(local::take_noted(&asked, (self.clock)()))
             }
             OnFailure::Open => Ok(noted.iter().map(|_| Verdict::UNKNOWN).collect()),
             OnFailure::Closed => {

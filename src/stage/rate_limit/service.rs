@@ -197,3 +197,6 @@ fn headers(pairs: &[Pair]) -> HeaderMap {
     }
     headers
 }
+
+#[cfg(test)]
+mod tests;

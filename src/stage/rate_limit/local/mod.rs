@@ -31,13 +31,7 @@ pub(super) struct Local {
 
 impl Count for Local {
     fn ask(&self, asks: &[Ask<'_>]) -> Answer<'_> {
-        let asked = asks.iter().map(|&Ask { limit, asker, cost }| Asked {
-            limit,
-            digest: limit.key.digest(asker),
-            cost,
-        });
-        let asked: SmallVec<[_; 4]> = asked.collect();
-        Answer::Now(take(&asked, (self.clock)()))
+        Answer::Now(take(asks, (self.clock)()))
     }
 }
 
@@ -58,7 +52,17 @@ struct Taken {
 }
 
 /// Takes the cost from every limit, or from none.
-pub(super) fn take(asks: &[Asked<'_>], now: Now) -> Verdicts {
+pub(super) fn take(asks: &[Ask<'_>], now: Now) -> Verdicts {
+    let asked = asks.iter().map(|&Ask { limit, asker, cost }| Asked {
+        limit,
+        digest: limit.key.digest(asker),
+        cost,
+    });
+    take_noted(&asked.collect::<SmallVec<[_; 4]>>(), now)
+}
+
+/// The same, of what was asked earlier.
+pub(super) fn take_noted(asks: &[Asked<'_>], now: Now) -> Verdicts {
     let mut verdicts = Verdicts::new();
     let mut taken: SmallVec<[Taken; 4]> = SmallVec::new();
     let mut refused = false;

@@ -147,3 +147,6 @@ fn verdicts(numbers: &[i64], limits: usize) -> Option<Verdicts> {
     let verdicts: Verdicts = numbers.chunks(4).map(verdict).collect::<Option<_>>()?;
     (verdicts.len() == limits).then_some(verdicts)
 }
+
+#[cfg(test)]
+mod tests;

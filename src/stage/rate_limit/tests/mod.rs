@@ -15,6 +15,7 @@ use super::{
     local::Now,
 };
 use crate::{
+    callout::Upstreams,
     error::Error,
     exchange::{Exchange, Messages, Metadata, Principal, PrincipalKind, Reply},
     lasting::Lasting,
@@ -49,6 +50,8 @@ pub(super) fn set_unix(unix: u64) {
 /// What a test makes stages with.
 pub(super) struct Bench {
     lasting: Lasting,
+    /// The upstreams that stages may ask.
+    pub(super) upstreams: Upstreams,
     /// Held, so that what is counted stays.
     _meter: Arc<Meter>,
 }
@@ -56,7 +59,8 @@ pub(super) struct Bench {
 impl Default for Bench {
     fn default() -> Self {
         let lasting = Lasting::new();
-        Self { _meter: Meter::of(&lasting, []), lasting }
+        let upstreams = Upstreams::new(["limits".to_owned()]);
+        Self { _meter: Meter::of(&lasting, []), lasting, upstreams }
     }
 }
 
@@ -97,6 +101,7 @@ impl Bench {
             places: &|inside| format!("rate_limit.{inside}"),
             folder: Path::new(""),
             lasting: &self.lasting,
+            upstreams: &self.upstreams,
         }
     }
 }

@@ -152,7 +152,7 @@ fn unused_problem(selector: &Selector, schema: &Schema) -> Problem {
         None => (text.as_str(), ""),
     };
     let services = schema.services().iter().map(|service| service.full_name.as_str());
-    let methods = schema.methods().iter().map(|method| method.full_name.as_str());
+    let methods = schema.methods().iter().map(|method| &*method.full_name);
     let packages =
         schema.services().iter().filter_map(|service| service.full_name.rsplit_once('.'));
     let known: Vec<_> = match suffix {

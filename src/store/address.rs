@@ -30,10 +30,13 @@ pub(super) fn read(
         Some(path) => (unix(path, folder)?, RedisConnectionInfo::default()),
         None => tcp(url)?,
     };
-    if let Some(username) = &settings.username {
+    // A variable that isn't set may stand for nothing: `${REDIS_PASSWORD:-}`.
+    let username = settings.username.as_ref().filter(|username| !username.is_empty());
+    let password = settings.password.as_ref().filter(|password| !password.0.is_empty());
+    if let Some(username) = username {
         login = login.set_username(username);
     }
-    if let Some(password) = &settings.password {
+    if let Some(password) = password {
         if login.password().is_some() {
             let message = "the URL has a password already; leave one of the two out";
             return Err(("password".into(), message.into()));

@@ -104,6 +104,8 @@ async fn store_is_logged_in_to_and_its_password_never_shown() {
     let mut settings = server.settings();
     let refused = store(&settings).read(0, "key", PATIENCE).await.unwrap_err();
     assert!(refused.to_string().contains("NOAUTH"), "{refused}");
+    settings.password = Some(Secret(String::new()));
+    assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(refused));
     settings.password = Some(Secret("wrong".into()));
     assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(Fault::Away));
     settings.password = Some(Secret("hunter2".into()));

@@ -37,6 +37,9 @@
 //! | workers that count at the same time            | `local::table`: a lock | `workers_together_never_exceed_…`       |
 //! | streams that are kept open                     | `hold`                 | `stream_is_in_flight_until_…`           |
 //! | a door that is less strict than another        | the stage's place      | `matrix_limits_are_alike_at_every_door` |
+//! | several gateways, each with a limit of its own | `shared`, `service`    | `three_gateways_allow_what_one_would_…` |
+//! | gateways whose clocks differ                   | `shared`: the store's clock | `redis_counts_as_this_process_does_…` |
+//! | whoever counts for all is gone, or hangs       | `fallback`             | `redis_that_hangs_…`, `redis_that_is_away_…`, `service_without_an_answer_…` |
 
 mod amount;
 mod bundle;

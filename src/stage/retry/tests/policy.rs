@@ -14,7 +14,7 @@ fn bound(methods: &[HttpMethod]) -> Method {
         method: method.clone(),
         template: "/v1/things".into(),
         body: Body::None,
-        response_body: String::new(),
+        response_body: Box::default(),
         origin: "test.proto".into(),
     };
     Method { rules: methods.iter().map(rule).collect(), ..method(false) }

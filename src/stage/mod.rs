@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod auth;
 pub mod authorize;
+mod expression;
 pub mod headers;
 pub mod retry;
 pub mod timeout;

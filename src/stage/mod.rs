@@ -11,6 +11,7 @@ mod expression;
 pub mod headers;
 pub mod retry;
 pub mod timeout;
+pub mod validate;
 
 #[cfg(test)]
 mod testing;
@@ -131,7 +132,7 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 ///
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
 /// attempt that `retry` makes. `auth` and `authorize` come right behind it: nothing is done for
-/// somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
+/// somebody who may not call. `validate` looks at messages of those alone. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
@@ -139,6 +140,7 @@ pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
     auth::ENTRY,
     authorize::ENTRY,
+    validate::ENTRY,
     admission::ENTRY,
     retry::ENTRY,
     headers::ENTRY,

@@ -32,7 +32,6 @@ const FUNCTIONS: &[(&str, usize, usize, Type)] = &[
     ("upperAscii", 1, 1, Type::Text),
     ("trim", 1, 1, Type::Text),
     ("substring", 2, 3, Type::Text),
-    ("indexOf", 2, 3, Type::Int),
     ("split", 2, 3, Type::Any),
     ("int", 1, 1, Type::Int),
     ("uint", 1, 1, Type::Uint),
@@ -440,7 +439,7 @@ fn function(name: &str, call: &CallExpr, given: &[Type]) -> Checked<Type> {
             | "upperAscii"
             | "trim"
             | "substring"
-            | "indexOf"
+           
             | "split"
     );
     let wrong = given.iter().take(*least).zip(0..).find(|(one, at)| {

@@ -1,12 +1,19 @@
 //! Compiles `proto/` in pure Rust (protox, no protoc): the bookshelf's types and
-//! service for the demo and the tests, and descriptor sets that the program embeds.
+//! service for the demo and the tests, and descriptor sets that the program embeds; and
+//! `src/callout/proto/`, the services of others that the gateway calls for itself.
 
-use std::{env, error::Error, fs, path::PathBuf};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    println!("cargo:rerun-if-changed=src/callout/proto");
     println!("cargo:rerun-if-changed=examples/browser/page.proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
@@ -46,6 +53,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         .build_transport(false)
         .btree_map(".")
         .bytes(".google.api.HttpBody")
+        .include_file("types.rs")
+        .compile_fds(files)?;
+    callouts(&out)
+}
+
+/// The services that the gateway calls for itself. Apart from `proto/`, which holds what it serves.
+fn callouts(out: &Path) -> Result<(), Box<dyn Error>> {
+    let mut compiler = protox::Compiler::new(["src/callout/proto", "proto"])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(["envoy/service/auth/v3/external_auth.proto"])?;
+    let encoded = compiler.encode_file_descriptor_set();
+    fs::write(out.join("callouts.binpb"), &encoded)?;
+    fs::create_dir_all(out.join("callouts"))?;
+    let files = prost_types::FileDescriptorSet::decode(encoded.as_slice())?;
+    // The services are for those who answer in tests.
+    tonic_prost_build::configure()
+        .build_transport(false)
+        .build_client(false)
+        .out_dir(out.join("callouts"))
         .include_file("types.rs")
         .compile_fds(files)?;
     Ok(())

@@ -31,6 +31,7 @@
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
+//!    callout                                    asks others on the gateway's own account
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
 //! 3  config                                     each module's own Settings
 //! 4  gateway                                    composes 0 to 3
@@ -66,6 +67,8 @@ pub mod exchange;
 pub mod route;
 
 pub mod transcode;
+
+pub mod callout;
 
 pub mod protocol;
 

@@ -12,6 +12,7 @@ mod examples;
 mod fuzz_corpus;
 mod grpc;
 mod grpc_web;
+mod limits;
 mod listener;
 mod matrix;
 mod readme;

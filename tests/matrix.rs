@@ -15,6 +15,7 @@ mod answers;
 mod calls;
 mod doors;
 mod http2;
+mod limits;
 mod messages;
 mod policies;
 mod websocket;

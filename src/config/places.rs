@@ -140,6 +140,19 @@ impl Places {
         self.lines.keys().any(|known| known.starts_with(&below))
     }
 
+    /// The names of what was written right below a path, in no order.
+    pub(super) fn children(&self, path: &str) -> impl Iterator<Item = String> {
+        let below = self.lines.keys().filter_map(move |known| known.strip_prefix(path));
+        below
+            .filter_map(|rest| {
+                let rest = rest.strip_prefix('.')?;
+                let quoted = rest.strip_prefix('"').and_then(|rest| rest.strip_suffix('"'));
+                let is_name = |name: &str| !name.contains(if quoted.is_some() { '"' } else { '.' });
+                Some(quoted.unwrap_or(rest)).filter(|name| is_name(name) && !name.contains('['))
+            })
+            .map(str::to_owned)
+    }
+
     /// Gives a problem its file and line, and takes secrets out of what it says.
     pub fn settle(&self, mut problem: Problem) -> Problem {
         if problem.place.file.is_none() {

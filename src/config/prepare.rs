@@ -9,6 +9,7 @@ use super::{
     sources,
 };
 use crate::{
+    callout::Upstreams,
     lasting::Lasting,
     meter::Meter,
     problem::Problem,
@@ -38,6 +39,8 @@ pub struct Prepared {
     pub reflections: Arc<Reflections>,
     /// Where everything is counted.
     pub meter: Arc<Meter>,
+    /// The upstreams that stages ask.
+    pub upstreams: Upstreams,
     /// What is worth knowing.
     pub warnings: Vec<Problem>,
 }
@@ -126,15 +129,27 @@ impl Draft {
         let Some(schema) = gathered.schema else {
             return Err(Failure { problems: in_order(problems), only_unreachable });
         };
-        let methods = resolve::resolve(&file, &places, &rules, &schema, lasting, &mut problems);
+        // One that can't be read is there all the same: it has its own problem.
+        let broken = places.children("upstreams");
+        let upstreams = Upstreams::new(file.upstreams.keys().cloned().chain(broken));
+        let kept = (lasting, &upstreams);
+        let methods = resolve::resolve(&file, &places, &rules, &schema, kept, &mut problems);
         let schema = Arc::new(schema);
         let protocols = compile_protocols(&schema, &methods, &mut problems);
         warn_of_nothing(&schema, &mut problems);
         let warnings = in_order(problems);
         match protocols {
-            Some((doors, cors)) if count_errors(&warnings) == 0 => {
-                Ok(Prepared { file, schema, methods, doors, cors, reflections, meter, warnings })
-            }
+            Some((doors, cors)) if count_errors(&warnings) == 0 => Ok(Prepared {
+                file,
+                schema,
+                methods,
+                doors,
+                cors,
+                reflections,
+                meter,
+                upstreams,
+                warnings,
+            }),
             _ => Err(Failure { problems: warnings, only_unreachable: false }),
         }
     }

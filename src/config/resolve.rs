@@ -17,6 +17,7 @@ use super::{
     wording,
 };
 use crate::{
+    callout::Upstreams,
     lasting::Lasting,
     problem::Problem,
     schema::{Method, Schema, Service},
@@ -151,7 +152,7 @@ fn unused_problem(selector: &Selector, schema: &Schema) -> Problem {
         None => (text.as_str(), ""),
     };
     let services = schema.services().iter().map(|service| service.full_name.as_str());
-    let methods = schema.methods().iter().map(|method| method.full_name.as_str());
+    let methods = schema.methods().iter().map(|method| &*method.full_name);
     let packages =
         schema.services().iter().filter_map(|service| service.full_name.rsplit_once('.'));
     let known: Vec<_> = match suffix {
@@ -172,11 +173,11 @@ pub(super) fn resolve(
     places: &Places,
     rules: &Rules,
     schema: &Schema,
-    lasting: &Lasting,
+    (lasting, upstreams): (&Lasting, &Upstreams),
     problems: &mut Vec<Problem>,
 ) -> Vec<Resolved> {
     let mut found: Vec<Problem> = rules.unused(schema).collect();
-    let kept = (places.folder(), lasting);
+    let kept = (places.folder(), lasting, upstreams);
     let mut merged: HashMap<Vec<usize>, Map<String, Value>> = HashMap::new();
     // Methods with the same policy share it: there may be thousands.
     let mut bases: HashMap<Vec<usize>, Policy> = HashMap::new();
@@ -235,23 +236,25 @@ fn stages(
     fitting: &[usize],
     merged: &Map<String, Value>,
     method: &Method,
-    (folder, lasting): (&Path, &Lasting),
+    (folder, lasting, upstreams): (&Path, &Lasting, &Upstreams),
     found: &mut Vec<Problem>,
 ) -> Vec<Box<dyn Stage>> {
     let mut stages = Vec::new();
     for entry in STAGES {
-        let mut settings = merged.get(entry.name).cloned();
+        let mut value = merged.get(entry.name).cloned();
         let place = &rules.path(fitting, entry.name, "");
+        let places = &|inside: &str| rules.path(fitting, entry.name, inside);
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
+            let settings = value.as_ref();
             let blueprint =
-                Blueprint { settings: settings.as_ref(), method, place, folder, lasting };
+                Blueprint { settings, method, place, places, folder, lasting, upstreams };
             match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {
                     let path = rules.path(fitting, entry.name, &inside);
                     found.push(wording::problem(&path, &message));
-                    if settings.as_mut().is_some_and(|settings| remove(settings, &inside)) {
+                    if value.as_mut().is_some_and(|settings| remove(settings, &inside)) {
                         continue;
                     }
                 }

@@ -45,7 +45,7 @@ impl Runtime {
         workers: usize,
         lasting: &Lasting,
     ) -> Result<Self, Vec<Problem>> {
-        let Prepared { file, schema, methods, doors, cors, meter, .. } = prepared;
+        let Prepared { file, schema, methods, doors, cors, meter, upstreams, .. } = prepared;
         let mut problems = Vec::new();
         let mut clusters = HashMap::new();
         for (name, settings) in &file.upstreams {
@@ -54,6 +54,7 @@ impl Runtime {
                 Err(found) => problems.extend(found),
             }
         }
+        upstreams.seat(|name| Some(clusters.get(name)?.clone()));
         let answering = answering(&methods, &clusters, workers);
         let own = Own::new(schema.clone(), backends(&methods, &answering), Draining::of(lasting));
         let own: Arc<dyn Upstream> = Arc::new(own);

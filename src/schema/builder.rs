@@ -203,7 +203,7 @@ fn lay_over(
         .iter_mut()
         .flat_map(|service| &mut service.methods)
         .filter_map(Arc::get_mut)
-        .map(|method| (method.full_name.clone(), method))
+        .map(|method| (method.full_name.to_string(), method))
         .collect();
     for (file, Overlay { rule, line }) in rules {
         let mut faults = Vec::new();
@@ -258,9 +258,9 @@ fn map_automatically(services: &mut [methods::Found], accepts: &Accepts) {
         if method.rules.is_empty() && accepts(&method.full_name) {
             method.rules = Box::new([HttpRule {
                 method: HttpMethod::One(http::Method::POST),
-                template: method.path.to_string(),
+                template: method.path.as_str().into(),
                 body: Body::Whole,
-                response_body: String::new(),
+                response_body: Box::default(),
                 origin: "auto_map".into(),
             }]);
         }

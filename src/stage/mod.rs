@@ -9,6 +9,7 @@ pub mod auth;
 pub mod authorize;
 mod expression;
 pub mod headers;
+pub mod rate_limit;
 pub mod retry;
 pub mod timeout;
 pub mod validate;
@@ -23,6 +24,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
+    callout::Upstreams,
     error::Error,
     exchange::{Exchange, Reply, Upstream},
     lasting::Lasting,
@@ -87,7 +89,8 @@ impl Chain {
 
 /// A kind of stage: its name in a policy, and how it is made.
 pub struct Entry {
-    /// The key in a policy of the configuration's `services`.
+    /// The key in a policy of the configuration's `services`. A stage that stands in the table twice
+    /// is made twice from the same settings.
     pub name: &'static str,
     /// One sentence for the reference.
     pub summary: &'static str,
@@ -106,13 +109,23 @@ pub struct Blueprint<'a> {
     /// The place of the settings that decided, `services["a.b.*"].timeout` for example: methods that
     /// share it share the stage's state.
     pub place: &'a str,
+    /// The place of what stands at a path inside the settings, in the selector that decided it.
+    pub places: &'a dyn Fn(&str) -> String,
     /// Where relative paths in the settings start.
     pub folder: &'a Path,
     /// Where state is kept that outlives the snapshot.
     pub lasting: &'a Lasting,
+    /// The upstreams of the configuration, for stages that ask one.
+    pub upstreams: &'a Upstreams,
 }
 
 impl Blueprint<'_> {
+    /// The upstream of this name, to be asked; `path` is where the name stands in the settings.
+    #[expect(dead_code, reason = "the first stage that asks an upstream is on its way")]
+    fn upstream(&self, path: &str, name: &str) -> Result<Arc<dyn Upstream>, Finding> {
+        self.upstreams.named(name).map_err(|message| (path.to_owned(), message))
+    }
+
     /// A counter of the method's own. The series' labels are service and method.
     fn counter(&self, series: &'static Series) -> Arc<Counter> {
         // The configuration has made it by now, and knows the protocols.
@@ -131,15 +144,18 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// Every stage there is, in run order, which is the reference's order too.
 ///
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
-/// attempt that `retry` makes. `auth` and `authorize` come right behind it: nothing is done for
-/// somebody who may not call. `validate` looks at messages of those alone. `admission` counts calls, not attempts, and what it refuses is not
+/// attempt that `retry` makes. `rate_limit` stands on both sides of `auth` and `authorize`, with the
+/// limits that don't need to know the caller before and the others behind: even the attempt to get in
+/// is limited, and then nothing is done for somebody who may not call. `validate` looks at the messages of those alone who may. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
 pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
+    rate_limit::FIRST,
     auth::ENTRY,
     authorize::ENTRY,
+    rate_limit::ADMITTED,
     validate::ENTRY,
     admission::ENTRY,
     retry::ENTRY,

@@ -19,6 +19,7 @@ use tokio::time::{Instant, Sleep, sleep};
 
 use super::{Blueprint, Chain, STAGES, Stage};
 use crate::{
+    callout::Upstreams,
     error::Error,
     exchange::{Exchange, Limits, MessageStream, Messages, Metadata, Reply, Upstream},
     lasting::Lasting,
@@ -76,8 +77,10 @@ pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> sup
         settings,
         method,
         place: name,
+        places: &|inside| format!("{name}.{inside}"),
         folder: std::path::Path::new(""),
         lasting,
+        upstreams: &Upstreams::default(),
     })
 }
 

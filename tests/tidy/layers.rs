@@ -16,6 +16,7 @@ const WAIST: &[&str] = &[
     "exchange",
     "route",
     "transcode",
+    "callout",
 ];
 
 /// The modules in the order of `lib.rs`, lowest first: name, level, what it may know besides
@@ -34,6 +35,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     // Pure, and strangers to each other.
     ("route", 1, &["error", "problem", "schema", "exchange"]),
     ("transcode", 1, &["error", "problem", "schema", "exchange"]),
+    // Asks others for the stages: over HTTP itself, over gRPC by an upstream that it is given.
+    ("callout", 1, &["error", "problem", "schema", "exchange", "coding"]),
     // Strangers to each other.
     ("protocol", 2, WAIST),
     ("stage", 2, WAIST),
@@ -59,14 +62,14 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("hyper", &["src/listener", "src/gateway", "src/protocol", "src/upstream", "src/admin"]),
     (
         "hyper_util",
-        &["src/listener", "src/protocol", "src/upstream", "src/admin", "src/stage/auth/fetch"],
+        &["src/listener", "src/protocol", "src/upstream", "src/admin", "src/callout/http"],
     ),
-    ("hyper_rustls", &["src/stage/auth/fetch"]),
+    ("hyper_rustls", &["src/callout/http"]),
     ("h2", &["src/listener", "src/protocol", "src/upstream"]),
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/stage/auth/fetch"]),
+    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/callout/http"]),
     ("jsonwebtoken", &["src/stage/auth/jwt"]),
 ];
 

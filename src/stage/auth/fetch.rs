@@ -1,42 +1,18 @@
-//! Asks issuers over HTTPS: for keys, and about tokens.
-//!
-//! An issuer decides who may call, so nobody on the way to it is trusted: no plain HTTP unless that
-//! is switched on, no redirects, a bounded answer in bounded time.
+//! Asks issuers for documents: keys, and what they say about tokens.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use bytes::Bytes;
 use http::{
-    HeaderMap, HeaderValue, Request, Uri,
+    HeaderMap, HeaderValue, Request,
     header::{ACCEPT, AGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE},
 };
-use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
-};
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
 
-/// The largest answer, in bytes.
-const LARGEST: usize = 1 << 20;
+use crate::callout::http::Client;
 
 /// Asks one issuer.
-pub(super) struct Fetcher {
-    /// The authorities that are trusted, the system's where there are none.
-    authorities: Option<Vec<CertificateDer<'static>>>,
-    allow_http: bool,
-    timeout: Duration,
-    /// Made when it is needed: reading the system's authorities takes a while.
-    client: OnceLock<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
-}
+#[derive(Debug)]
+pub(super) struct Fetcher(Client);
 
 /// What an issuer has answered.
 #[derive(Debug)]
@@ -56,29 +32,15 @@ impl Fetcher {
         allow_http: bool,
         timeout: Duration,
     ) -> Result<Self, String> {
-        let authorities = ca.map(read_authorities).transpose()?;
-        Ok(Self { authorities, allow_http, timeout, client: OnceLock::new() })
+        Client::new(ca, allow_http, timeout).map(Self)
     }
 
     /// Whether a URL may be asked.
     ///
     /// # Errors
     /// What is wrong with it, in a sentence.
-    pub(super) fn check(&self, url: &str) -> Result<Uri, String> {
-        let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no URL"))?;
-        match uri.scheme_str() {
-            Some("https") => {}
-            Some("http") if self.allow_http => {}
-            Some("http") => {
-                let mend = "write `https://`, or `allow_http: true` where nobody can listen";
-                return Err(format!("`{url}` is asked without TLS: {mend}"));
-            }
-            _ => return Err(format!("`{url}` is no URL of HTTP: write `https://…`")),
-        }
-        match uri.host() {
-            Some(host) if !host.is_empty() => Ok(uri),
-            _ => Err(format!("`{url}` names no host: write `https://host/…`")),
-        }
+    pub(super) fn check(&self, url: &str) -> Result<http::Uri, String> {
+        self.0.check(url)
     }
 
     /// Fetches a document.
@@ -87,7 +49,7 @@ impl Fetcher {
     /// Why there is none, in a sentence for the log.
     pub(super) async fn get(&self, url: &str) -> Result<Fetched, String> {
         let request = Request::get(self.check(url)?).header(ACCEPT, "application/json");
-        self.ask(url, request, Bytes::new()).await
+        self.ask(request, Bytes::new()).await
     }
 
     /// Sends a form, under the name of a client (RFC 6749 §2.3.1).
@@ -104,82 +66,19 @@ impl Fetcher {
             .header(ACCEPT, "application/json")
             .header(CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(AUTHORIZATION, authorization);
-        self.ask(url, request, form.into()).await
+        self.ask(request, form.into()).await
     }
 
-    async fn ask(
-        &self,
-        url: &str,
-        request: http::request::Builder,
-        body: Bytes,
-    ) -> Result<Fetched, String> {
-        let request = request.body(Full::new(body)).map_err(|error| error.to_string())?;
-        let client = self.client()?;
-        let exchange = async {
-            let response = client.request(request).await.map_err(|error| cause(&error))?;
-            if response.status() != http::StatusCode::OK {
-                return Err(format!("it answered {}", response.status()));
-            }
-            let max_age = max_age(response.headers());
-            let body = Limited::new(response.into_body(), LARGEST).collect().await;
-            let body = body.map_err(|error| format!("its answer broke off: {error}"))?;
-            Ok(Fetched { body: body.to_bytes(), max_age })
-        };
-        let timeout = self.timeout;
-        match tokio::time::timeout(timeout, exchange).await {
-            Ok(outcome) => outcome.map_err(|error| format!("{url} can't be read: {error}")),
-            Err(_) => Err(format!("{url} did not answer within {timeout:?}")),
+    async fn ask(&self, request: http::request::Builder, body: Bytes) -> Result<Fetched, String> {
+        let request = request.body(body).map_err(|error| error.to_string())?;
+        let url = request.uri().clone();
+        let response = self.0.send(request).await?;
+        if response.status() != http::StatusCode::OK {
+            return Err(format!("{url} can't be read: it answered {}", response.status()));
         }
+        let max_age = max_age(response.headers());
+        Ok(Fetched { body: response.into_body(), max_age })
     }
-
-    fn client(&self) -> Result<&Client<HttpsConnector<HttpConnector>, Full<Bytes>>, String> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
-        }
-        let mut roots = RootCertStore::empty();
-        match &self.authorities {
-            Some(own) => drop(roots.add_parsable_certificates(own.iter().cloned())),
-            None => {
-                let system = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(system.certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(config)
-            .https_or_http()
-            .enable_http1()
-            .build();
-        Ok(self.client.get_or_init(|| Client::builder(TokioExecutor::new()).build(connector)))
-    }
-}
-
-/// The authorities of a PEM file.
-fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            format!("`{shown}` can't be read: {error}; name a file of certificates")
-        })?;
-    match found.is_empty() {
-        true => Err(format!("`{shown}` has no certificate in PEM; name a file of certificates")),
-        false => Ok(found),
-    }
-}
-
-/// The innermost words of an error: the outer ones only say that there is one.
-fn cause(error: &dyn std::error::Error) -> String {
-    let mut inner = error;
-    while let Some(source) = inner.source() {
-        inner = source;
-    }
-    inner.to_string()
 }
 
 /// How long an answer may be kept: `max-age` less its `Age`; not at all with `no-store` and
@@ -214,23 +113,5 @@ mod tests {
         assert_eq!(age(&[(CACHE_CONTROL, "Max-Age=\"600\""), (AGE, "100")]), Some(500));
         assert_eq!(age(&[(CACHE_CONTROL, "max-age=600, no-store")]), Some(0));
         assert_eq!(age(&[(CACHE_CONTROL, "max-age=soon")]), None);
-    }
-
-    #[test]
-    fn only_https_is_asked_unless_told_otherwise() {
-        let fetcher = |http| Fetcher::new(None, http, Duration::from_secs(1)).unwrap();
-        assert!(fetcher(false).check("https://id.example/keys").is_ok());
-        assert!(fetcher(true).check("http://id.example/keys").is_ok());
-        for (url, told) in [
-            ("http://id.example/keys", "without TLS"),
-            ("ftp://id.example/keys", "no URL of HTTP"),
-            ("id.example", "no URL of HTTP"),
-            ("https:///keys", "no URL"),
-            ("not a url", "no URL"),
-        ] {
-            let message = fetcher(false).check(url).unwrap_err();
-            assert!(message.contains(told), "{url}: {message}");
-        }
-        assert!(Fetcher::new(Some(Path::new("/nowhere")), false, Duration::ZERO).is_err());
     }
 }

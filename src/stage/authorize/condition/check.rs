@@ -439,7 +439,6 @@ fn function(name: &str, call: &CallExpr, given: &[Type]) -> Checked<Type> {
             | "upperAscii"
             | "trim"
             | "substring"
-           
             | "split"
     );
     let wrong = given.iter().take(*least).zip(0..).find(|(one, at)| {

@@ -1,0 +1,194 @@
+//! Asks over HTTP and HTTPS: issuers for keys and about tokens, services that decide about calls.
+//!
+//! Who is asked decides who may call, so nobody on the way to it is trusted: no plain HTTP unless
+//! that is switched on, no redirects, a bounded answer in bounded time.
+
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use bytes::Bytes;
+use http::{Request, Response, Uri};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::{
+    client::legacy::{self, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use rustls::{
+    ClientConfig, RootCertStore,
+    pki_types::{CertificateDer, pem::PemObject},
+};
+
+/// The largest answer, in bytes.
+const LARGEST: usize = 1 << 20;
+
+/// Connections that nobody needs are closed after so long.
+const IDLE: Duration = Duration::from_secs(60);
+
+type Connections = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
+
+/// Asks over HTTP/1.1, with and without TLS.
+pub struct Client {
+    /// The authorities that are trusted, the system's where there are none.
+    authorities: Option<Vec<CertificateDer<'static>>>,
+    allow_http: bool,
+    timeout: Duration,
+    /// Made when it is needed: reading the system's authorities takes a while.
+    connections: OnceLock<Connections>,
+}
+
+impl Client {
+    /// Makes ready to ask; an answer may take so long, the connection included.
+    ///
+    /// # Errors
+    /// What is wrong with the file of authorities.
+    pub fn new(ca: Option<&Path>, allow_http: bool, timeout: Duration) -> Result<Self, String> {
+        let authorities = ca.map(read_authorities).transpose()?;
+        Ok(Self { authorities, allow_http, timeout, connections: OnceLock::new() })
+    }
+
+    /// Whether a URL may be asked.
+    ///
+    /// # Errors
+    /// What is wrong with it, in a sentence.
+    pub fn check(&self, url: &str) -> Result<Uri, String> {
+        let uri: Uri = url.parse().map_err(|_| format!("`{url}` is no URL"))?;
+        match uri.scheme_str() {
+            Some("https") => {}
+            Some("http") if self.allow_http => {}
+            Some("http") => {
+                let mend = "write `https://`, or `allow_http: true` where nobody can listen";
+                return Err(format!("`{url}` is asked without TLS: {mend}"));
+            }
+            _ => return Err(format!("`{url}` is no URL of HTTP: write `https://…`")),
+        }
+        match uri.host() {
+            Some(host) if !host.is_empty() => Ok(uri),
+            _ => Err(format!("`{url}` names no host: write `https://host/…`")),
+        }
+    }
+
+    /// Sends a request and takes the whole answer, whatever its status.
+    ///
+    /// # Errors
+    /// Why there is no answer, in a sentence for the log, where its secrets are no secrets: the
+    /// query is left out.
+    pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, String> {
+        let asked = shown(request.uri());
+        let request = request.map(Full::new);
+        let connections = self.connections()?;
+        let exchange = async {
+            let response = connections.request(request).await.map_err(|error| cause(&error))?;
+            let (head, body) = response.into_parts();
+            let body = Limited::new(body, LARGEST).collect().await;
+            let body = body.map_err(|error| format!("its answer broke off: {error}"))?;
+            Ok(Response::from_parts(head, body.to_bytes()))
+        };
+        match tokio::time::timeout(self.timeout, exchange).await {
+            Ok(outcome) => {
+                outcome.map_err(|error: String| format!("{asked} can't be read: {error}"))
+            }
+            Err(_) => Err(format!("{asked} did not answer within {:?}", self.timeout)),
+        }
+    }
+
+    fn connections(&self) -> Result<&Connections, String> {
+        if let Some(connections) = self.connections.get() {
+            return Ok(connections);
+        }
+        let mut roots = RootCertStore::empty();
+        match &self.authorities {
+            Some(own) => drop(roots.add_parsable_certificates(own.iter().cloned())),
+            None => {
+                let system = rustls_native_certs::load_native_certs();
+                roots.add_parsable_certificates(system.certs);
+            }
+        }
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| error.to_string())?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(config)
+            .https_or_http()
+            .enable_http1()
+            .build();
+        Ok(self.connections.get_or_init(|| {
+            legacy::Client::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .build(connector)
+        }))
+    }
+}
+
+/// The authorities of a PEM file.
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+    let shown = path.display();
+    let found = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| {
+            format!("`{shown}` can't be read: {error}; name a file of certificates")
+        })?;
+    match found.is_empty() {
+        true => Err(format!("`{shown}` has no certificate in PEM; name a file of certificates")),
+        false => Ok(found),
+    }
+}
+
+/// The innermost words of an error: the outer ones only say that there is one.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut inner = error;
+    while let Some(source) = inner.source() {
+        inner = source;
+    }
+    inner.to_string()
+}
+
+/// A URL as far as it may be told: queries and user names are where secrets stand.
+fn shown(uri: &Uri) -> String {
+    let authority = uri.authority().map_or("", |authority| authority.as_str());
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{}://{host}{}", uri.scheme_str().unwrap_or_default(), uri.path())
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("timeout", &self.timeout).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_is_asked_unless_told_otherwise() {
+        let client = |http| Client::new(None, http, Duration::from_secs(1)).unwrap();
+        assert!(client(false).check("https://id.example/keys").is_ok());
+        assert!(client(true).check("http://id.example/keys").is_ok());
+        for (url, told) in [
+            ("http://id.example/keys", "without TLS"),
+            ("ftp://id.example/keys", "no URL of HTTP"),
+            ("id.example", "no URL of HTTP"),
+            ("https:///keys", "no URL"),
+            ("not a url", "no URL"),
+        ] {
+            let message = client(false).check(url).unwrap_err();
+            assert!(message.contains(told), "{url}: {message}");
+        }
+        assert!(Client::new(Some(Path::new("/nowhere")), false, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn what_is_told_of_a_url_has_no_secrets() {
+        let uri = Uri::from_static("https://ada:hidden@id.example:8443/keys?token=hidden");
+        assert_eq!(shown(&uri), "https://id.example:8443/keys");
+    }
+}

@@ -19,10 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let common = [
         "google/api/annotations.proto",
+        "google/api/field_behavior.proto",
         "google/api/httpbody.proto",
         "google/rpc/code.proto",
         "google/rpc/status.proto",
         "google/rpc/error_details.proto",
+        "buf/validate/validate.proto",
     ];
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(false).open_files(common)?;

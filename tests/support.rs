@@ -8,6 +8,7 @@ pub(crate) mod gateway;
 pub(crate) mod grpc;
 pub(crate) mod http1;
 pub(crate) mod http2;
+pub(crate) mod name_server;
 pub(crate) mod operated;
 pub(crate) mod redis;
 pub(crate) mod response;

@@ -187,6 +187,14 @@ pub static RETRIES: Series = Series::new(
     "Further attempts of calls, by the policies `retry` and `retry.hedge`",
 );
 
+/// Calls that were sent again because no backend had looked at them.
+pub static TRANSPARENT_RETRIES: Series = Series::new(
+    "transom_transparent_retries_total",
+    Kind::Counter,
+    &["cluster"],
+    "Calls that were sent again because no backend had looked at them, whatever the policy",
+);
+
 /// Calls refused by the policy `admission`.
 pub static ADMISSION_REFUSED: Series = Series::new(
     "transom_admission_refused_total",
@@ -261,6 +269,7 @@ pub static SERIES: &[&Series] = &[
     &CONNECTIONS,
     &CONNECTIONS_OPENED,
     &RETRIES,
+    &TRANSPARENT_RETRIES,
     &ADMISSION_REFUSED,
     &RATE_LIMITED,
     &RATE_LIMIT_CROWDED,

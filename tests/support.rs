@@ -10,6 +10,7 @@ pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod name_server;
 pub(crate) mod operated;
+pub(crate) mod redis;
 pub(crate) mod response;
 pub(crate) mod rig;
 pub(crate) mod tls;

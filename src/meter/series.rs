@@ -245,6 +245,22 @@ pub static BREAKER_REFUSED: Series = Series::new(
     "How many of them were refused",
 );
 
+/// Questions to a store that gateways share, by how they ended.
+pub static STORE_CALLS: Series = Series::new(
+    "transom_store_calls_total",
+    Kind::Counter,
+    &["store", "outcome"],
+    "Questions to a Redis or Valkey by how they ended: `answered`, `away`, `late`, `busy`, `refused`",
+);
+
+/// Connections to a store that are up.
+pub static STORE_CONNECTIONS: Series = Series::new(
+    "transom_store_connections",
+    Kind::Gauge,
+    &["store"],
+    "Connections to a Redis or Valkey that are up, of all workers",
+);
+
 /// Every series, in the order of the page.
 pub static SERIES: &[&Series] = &[
     &REQUESTS,
@@ -269,6 +285,8 @@ pub static SERIES: &[&Series] = &[
     &ENDPOINT_IN_FLIGHT,
     &ENDPOINT_CONNECTIONS,
     &ENDPOINT_LATENCY,
+    &STORE_CALLS,
+    &STORE_CONNECTIONS,
     &RELOADS,
     &SNAPSHOT_TIME,
 ];

@@ -9,6 +9,7 @@ mod compression;
 mod connect;
 mod cors;
 mod examples;
+mod external;
 mod fuzz_corpus;
 mod grpc;
 mod grpc_web;

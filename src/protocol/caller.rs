@@ -15,6 +15,8 @@ use crate::exchange::{Identity, Trust};
 pub struct Caller {
     /// The peer's address; none on a Unix socket.
     pub peer: Option<SocketAddr>,
+    /// The gateway's own address on the connection; none on a Unix socket.
+    pub local: Option<SocketAddr>,
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The worker thread that serves the connection, from 0.
@@ -54,6 +56,7 @@ impl Caller {
             peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
         Self {
             peer,
+            local: None,
             scheme,
             worker,
             forwarded_for,
@@ -80,6 +83,12 @@ impl Caller {
     /// Sets another limit than 64 KiB for request heads.
     pub fn head_limit(mut self, bytes: usize) -> Self {
         self.head_limit = bytes;
+        self
+    }
+
+    /// Says which of the gateway's addresses was called.
+    pub fn local(mut self, address: Option<SocketAddr>) -> Self {
+        self.local = address;
         self
     }
 

@@ -7,9 +7,12 @@
 pub mod admission;
 pub mod auth;
 pub mod authorize;
+pub mod external;
 pub mod headers;
 pub mod retry;
 pub mod timeout;
+
+mod names;
 
 #[cfg(test)]
 mod testing;
@@ -115,7 +118,6 @@ pub struct Blueprint<'a> {
 
 impl Blueprint<'_> {
     /// The upstream of this name, to be asked; `path` is where the name stands in the settings.
-    #[expect(dead_code, reason = "the first stage that asks an upstream is on its way")]
     fn upstream(&self, path: &str, name: &str) -> Result<Arc<dyn Upstream>, Finding> {
         self.upstreams.named(name).map_err(|message| (path.to_owned(), message))
     }
@@ -139,7 +141,8 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 ///
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
 /// attempt that `retry` makes. `auth` and `authorize` come right behind it: nothing is done for
-/// somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
+/// somebody who may not call. `ext_authz` follows them, so that nobody else is asked about callers
+/// that are refused anyway, and hears who calls. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
@@ -147,6 +150,7 @@ pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
     auth::ENTRY,
     authorize::ENTRY,
+    external::ENTRY,
     admission::ENTRY,
     retry::ENTRY,
     headers::ENTRY,

@@ -19,7 +19,10 @@ fn names_are_unique_and_in_snake_case() {
 #[test]
 fn run_order_is_as_documented() {
     let names: Vec<_> = STAGES.iter().map(|entry| entry.name).collect();
-    assert_eq!(names, ["timeout", "auth", "authorize", "admission", "retry", "headers"]);
+    assert_eq!(
+        names,
+        ["timeout", "auth", "authorize", "ext_authz", "admission", "retry", "headers"]
+    );
 }
 
 #[test]

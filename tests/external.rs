@@ -19,7 +19,7 @@ async fn external_service_hears_who_calls_what_and_the_backend_hears_the_service
                   message: { max_bytes: 1000 }, context: { realm: library } }";
     let rig = Rig::with_upstreams(&[service.upstream()], policy).await;
     let headers = [("x-please", "pass"), ("x-echo-user", "root"), ("x_echo_user", "root")];
-    let path = format!("{BOOK}?view=BOOK_VIEW_FULL");
+    let path = format!("{BOOK}?name=other");
     let response = rig.request("GET", &path, &headers, b"").await;
     assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(response.header("x-echo-user"), "ada");
@@ -52,7 +52,6 @@ async fn external_service_that_is_gone_lets_nobody_in_or_all_without_its_headers
         let response = rig.request("GET", BOOK, &[("x-echo-user", "root")], b"").await;
         assert_eq!(response.status, status, "{response:?}");
         assert!(!response.headers.contains_key("x-echo-user"), "nobody vouches for it");
-        assert!(rig.gateway.log().contains("nobody has decided about a call"));
         assert_eq!(rig.bookshelf.begun(), u64::from(status == 200));
         if status == 503 {
             let text = String::from_utf8_lossy(&response.body).into_owned();

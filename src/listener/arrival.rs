@@ -51,7 +51,8 @@ pub(super) async fn receive(
         .local(local)
         .trusted(listen.trusts(client))
         .proxies(listen.proxies_behind(client))
-        .head_limit(listen.head_limit());
+        .head_limit(listen.head_limit())
+        .header_limit(listen.max_headers);
     let Some(live) = tls else {
         return Ok(Arrived { stream: Stream::Plain(raw), caller, chosen: None });
     };

@@ -31,6 +31,8 @@ pub struct Caller {
     pub identity: Option<Arc<Identity>>,
     /// What a request head may take, in bytes: path, query, header names and values.
     pub head_limit: usize,
+    /// How many headers a request may have.
+    pub header_limit: usize,
     /// What keeps the connection for a session; none where there are no sessions.
     pub lodging: Option<Arc<dyn Lodging>>,
 }
@@ -64,6 +66,7 @@ impl Caller {
             proxies: Arc::default(),
             identity: None,
             head_limit: 64 << 10,
+            header_limit: 100,
             lodging: None,
         }
     }
@@ -83,6 +86,12 @@ impl Caller {
     /// Sets another limit than 64 KiB for request heads.
     pub fn head_limit(mut self, bytes: usize) -> Self {
         self.head_limit = bytes;
+        self
+    }
+
+    /// Sets another limit than 100 for the headers of a request.
+    pub fn header_limit(mut self, headers: usize) -> Self {
+        self.header_limit = headers;
         self
     }
 

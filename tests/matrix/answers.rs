@@ -152,6 +152,7 @@ fn fail_connect(seen: &mut Seen, error: &Value) {
         "deadline_exceeded" => 4,
         "not_found" => 5,
         "permission_denied" => 7,
+        "resource_exhausted" => 8,
         "failed_precondition" => 9,
         "unavailable" => 14,
         "unauthenticated" => 16,

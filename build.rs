@@ -1,6 +1,6 @@
 //! Compiles `proto/` in pure Rust (protox, no protoc): the bookshelf's types and
 //! service for the demo and the tests, and descriptor sets that the program embeds; and
-//! `callouts/`, the services of others that the gateway calls for itself.
+//! `src/callout/proto/`, the services of others that the gateway calls for itself.
 
 use std::{
     env,
@@ -13,7 +13,7 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
-    println!("cargo:rerun-if-changed=callouts");
+    println!("cargo:rerun-if-changed=src/callout/proto");
     println!("cargo:rerun-if-changed=examples/browser/page.proto");
     let out = PathBuf::from(env::var("OUT_DIR")?);
 
@@ -58,7 +58,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The services that the gateway calls for itself. Apart from `proto/`, which holds what it serves.
 fn callouts(out: &Path) -> Result<(), Box<dyn Error>> {
-    let mut compiler = protox::Compiler::new(["callouts", "proto"])?;
+    let mut compiler = protox::Compiler::new(["src/callout/proto", "proto"])?;
     compiler.include_imports(true).include_source_info(true);
     compiler.open_files(["envoy/service/auth/v3/external_auth.proto"])?;
     let encoded = compiler.encode_file_descriptor_set();

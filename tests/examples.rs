@@ -114,6 +114,19 @@ async fn example_of_policies_sets_headers_and_limits_the_time() {
     waited.refusal(504, 4);
 }
 
+#[tokio::test]
+async fn example_of_limits_refuses_the_sixth_call() {
+    let (gateway, _folder) = start("limits").await;
+    let get = || http1::request(gateway.address, "GET", "/v1/books", &[], b"");
+    for left in ["4", "3", "2", "1", "0"] {
+        let told = format!("\"per_address\";r={left};t=");
+        assert!(get().await.header("ratelimit").starts_with(&told));
+    }
+    let refused = get().await;
+    refused.refusal(429, 8);
+    assert!((50..=60).contains(&refused.header("retry-after").parse::<u32>().unwrap()));
+}
+
 #[test]
 fn descriptor_set_of_the_example_is_the_bookshelfs() {
     let path =

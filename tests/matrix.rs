@@ -16,6 +16,7 @@ mod calls;
 mod doors;
 mod external;
 mod http2;
+mod limits;
 mod messages;
 mod policies;
 mod websocket;

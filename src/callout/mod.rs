@@ -32,19 +32,19 @@ use crate::{
     schema::{Method, Schema},
 };
 
-/// The messages of `callouts/`, generated, and their services for those who answer in tests.
+/// The messages of `proto/` here, generated, and their services for those who answer in tests.
 #[allow(
     missing_docs,
     unreachable_pub,
     clippy::all,
     rustdoc::all,
-    reason = "generated from callouts/, which has the comments"
+    reason = "generated from proto/ here, which has the comments"
 )]
 pub mod types {
     include!(concat!(env!("OUT_DIR"), "/callouts/types.rs"));
 }
 
-/// The descriptors of `callouts/`.
+/// The descriptors of `proto/` here.
 const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/callouts.binpb"));
 
 /// The largest answer, in bytes.

@@ -39,7 +39,7 @@ impl Summary {
     pub(super) fn of(prepared: &Prepared) -> Self {
         let services = prepared.schema.services().iter();
         let names: Vec<_> = services.map(|service| service.full_name.as_str()).collect();
-        let mut contents = format!("serving {}: {}\n", self::contents(prepared), names.join(", "));
+        let mut contents = format!("serving {}: {}\n", self::contents(prepared), listed(&names));
         for (name, upstream) in &prepared.file.upstreams {
             contents += &format!("upstream {name}: {}\n", endpoints(upstream));
         }
@@ -65,6 +65,17 @@ impl Summary {
     }
 }
 
+/// The names, or the first of them where nobody would read them all; `transom routes` lists them.
+fn listed(names: &[&str]) -> String {
+    const SHOWN: usize = 12;
+    match names.get(..SHOWN) {
+        Some(first) if names.len() > SHOWN + 1 => {
+            format!("{} and {} more", first.join(", "), names.len() - SHOWN)
+        }
+        _ => names.join(", "),
+    }
+}
+
 /// The operator's port as a URL.
 fn url_of(address: &Address) -> String {
     match address {
@@ -77,4 +88,18 @@ fn url_of(address: &Address) -> String {
 fn endpoints(upstream: &Settings) -> String {
     let addresses: Vec<_> = upstream.endpoints.iter().map(ToString::to_string).collect();
     addresses.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_nobody_would_read_are_counted() {
+        let all: Vec<String> = (0..20).map(|number| format!("a.S{number}")).collect();
+        let all: Vec<&str> = all.iter().map(String::as_str).collect();
+        assert_eq!(listed(&all[..2]), "a.S0, a.S1");
+        assert!(listed(&all[..13]).ends_with("a.S12"), "one more is shorter than to say so");
+        assert!(listed(&all).ends_with("a.S11 and 8 more"));
+    }
 }

@@ -6,8 +6,9 @@
 //! counts then is its text.
 
 use std::{
-    fs,
+    fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
+    io::{self, Read},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::{Duration, SystemTime},
@@ -93,7 +94,7 @@ impl Inputs {
         let mut hasher = DefaultHasher::new();
         self.each(&mut |path| {
             path.hash(&mut hasher);
-            fs::read(path).ok().hash(&mut hasher);
+            hash_text(path, &mut hasher).ok().hash(&mut hasher);
         });
         hasher.finish()
     }
@@ -102,6 +103,25 @@ impl Inputs {
         self.files.iter().for_each(|file| see(file));
         for folder in &self.folders {
             proto_files(folder).iter().for_each(|name| see(&folder.join(name)));
+        }
+    }
+}
+
+/// Feeds a file's text to the hasher in pieces, and tells how long it was: a descriptor set may be
+/// large, and would stand in memory for as long as the process is young.
+fn hash_text(path: &Path, hasher: &mut DefaultHasher) -> io::Result<u64> {
+    let mut file = File::open(path)?;
+    let mut piece = [0; 16 << 10];
+    let mut length = 0;
+    loop {
+        match file.read(&mut piece) {
+            Ok(0) => return Ok(length),
+            Ok(read) => {
+                hasher.write(&piece[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
 }

@@ -185,7 +185,11 @@ impl Written {
 /// Every key that a policy may have.
 fn keys() -> impl Iterator<Item = &'static str> {
     let parts = PARTS.all().into_iter().flat_map(|part| &part.keys).map(String::as_str);
-    parts.chain(STAGES.iter().map(|stage| stage.name))
+    let mut stages: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
+    // One may stand in the table twice.
+    stages.sort_unstable();
+    stages.dedup();
+    parts.chain(stages)
 }
 
 impl Policy {

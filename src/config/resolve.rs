@@ -152,7 +152,7 @@ fn unused_problem(selector: &Selector, schema: &Schema) -> Problem {
         None => (text.as_str(), ""),
     };
     let services = schema.services().iter().map(|service| service.full_name.as_str());
-    let methods = schema.methods().iter().map(|method| method.full_name.as_str());
+    let methods = schema.methods().iter().map(|method| &*method.full_name);
     let packages =
         schema.services().iter().filter_map(|service| service.full_name.rsplit_once('.'));
     let known: Vec<_> = match suffix {
@@ -243,10 +243,12 @@ fn stages(
     for entry in STAGES {
         let mut value = merged.get(entry.name).cloned();
         let place = &rules.path(fitting, entry.name, "");
+        let places = &|inside: &str| rules.path(fitting, entry.name, inside);
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
         loop {
             let settings = value.as_ref();
-            let blueprint = Blueprint { settings, method, place, folder, lasting, upstreams };
+            let blueprint =
+                Blueprint { settings, method, place, places, folder, lasting, upstreams };
             match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {

@@ -90,7 +90,7 @@ upstreams:
 
 fn policy_of(prepared: &Prepared, method: &str) -> super::Policy {
     let name = format!("bookshelf.v1.Bookshelf.{method}");
-    let found = prepared.methods.iter().find(|resolved| resolved.method.full_name == name);
+    let found = prepared.methods.iter().find(|resolved| *resolved.method.full_name == *name);
     super::Policy::clone(&found.unwrap().policy)
 }
 
@@ -133,7 +133,7 @@ fn methods_that_are_not_exposed_are_not_there() {
          'grpc.health.v1.*': {{ expose: true }}"
     );
     let prepared = prepared(parsed(&text)).unwrap();
-    let names = prepared.schema.methods().iter().map(|method| method.full_name.as_str());
+    let names = prepared.schema.methods().iter().map(|method| &*method.full_name);
     let names: Vec<_> = names.collect();
     let health = ["grpc.health.v1.Health.Check", "grpc.health.v1.Health.Watch"];
     assert_eq!(names[0], "bookshelf.v1.Bookshelf.GetBook");
@@ -154,7 +154,7 @@ fn every_upstream_may_be_named_without_taking_the_gateways_own_services() {
 fn auto_map_gives_routes_to_methods_without_a_rule() {
     let routes = |text: &str| {
         let prepared = prepared(parsed(text)).unwrap();
-        let templates = prepared.schema.rules().map(|(_, rule)| rule.template.clone());
+        let templates = prepared.schema.rules().map(|(_, rule)| rule.template.to_string());
         templates.filter(|template| template.contains("Bookshelf")).collect::<Vec<_>>()
     };
     assert_eq!(routes(SERVES), Vec::<String>::new());

@@ -195,6 +195,24 @@ pub static ADMISSION_REFUSED: Series = Series::new(
     "Calls refused by the policy `admission`",
 );
 
+/// Calls that a limit of the policy `rate_limit` has judged.
+pub static RATE_LIMITED: Series = Series::new(
+    "transom_rate_limit_calls_total",
+    Kind::Counter,
+    &["limit", "result"],
+    "Calls that a limit of the policy `rate_limit` has judged, by what came of it: `allowed`, \
+     `limited`, or `shadowed`, which would have been limited",
+);
+
+/// Calls counted together with others', for there is no room for more keys.
+pub static RATE_LIMIT_CROWDED: Series = Series::new(
+    "transom_rate_limit_crowded_total",
+    Kind::Counter,
+    &["limit"],
+    "Calls that a limit of the policy `rate_limit` has counted together with those of other callers, \
+     for there were more than `max_keys`",
+);
+
 /// What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`.
 pub static BREAKER_NOW: Series = Series::new(
     "transom_breaker_in_use",
@@ -228,6 +246,8 @@ pub static SERIES: &[&Series] = &[
     &CONNECTIONS_OPENED,
     &RETRIES,
     &ADMISSION_REFUSED,
+    &RATE_LIMITED,
+    &RATE_LIMIT_CROWDED,
     &BREAKER_NOW,
     &BREAKER_LIMIT,
     &BREAKER_REFUSED,

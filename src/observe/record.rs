@@ -69,7 +69,7 @@ impl Record {
     /// A door has opened the call; the backend gets to know the request's id.
     pub fn opened(&mut self, exchange: &mut Exchange, route: &Arc<str>) {
         let Exchange { method, metadata, journal, .. } = exchange;
-        self.rpc = Some(method.full_name.clone());
+        self.rpc = Some(method.full_name.to_string());
         self.route = Some(route.clone());
         metadata.insert(request_id::HEADER, self.request_id.clone());
         *journal = Some(self.journal.clone());

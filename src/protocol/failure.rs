@@ -55,7 +55,8 @@ fn write(error: &Error, status: Vec<u8>, problem: bool) -> Response<ResponseBody
     response.extensions_mut().insert(Refusal::by(error));
     let headers = response.headers_mut();
     metadata::to_response(error.all_metadata(), headers);
-    if let Some(seconds) = retry_seconds(error) {
+    let is_said = error.headers().contains_key(RETRY_AFTER);
+    if let Some(seconds) = retry_seconds(error).filter(|_| !is_said) {
         headers.insert(RETRY_AFTER, seconds.into());
     }
     for (name, value) in error.headers() {

@@ -168,12 +168,12 @@ fn bind(rule: &Rule, origin: &Arc<str>, faults: &mut Vec<Fault>) -> Option<HttpR
     let body = match rule.body.as_str() {
         "" => Body::None,
         "*" => Body::Whole,
-        field => Body::Field(field.to_owned()),
+        field => Body::Field(field.into()),
     };
-    let response_body = rule.response_body.clone();
+    let response_body = rule.response_body.as_str().into();
     Some(HttpRule {
         method,
-        template: template.clone(),
+        template: template.as_str().into(),
         body,
         response_body,
         origin: origin.clone(),

@@ -152,7 +152,8 @@ impl SchemaBuilder {
         imports::check_duplicates(&files, &mut problems);
         let sources = methods::Sources::of(&files);
         let mut files = imports::order(files, &mut problems);
-        let original = original::pack(&files);
+        let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
+        let original = original::pack(&files, &is_exposed);
         imports::flatten(&mut files);
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
@@ -161,7 +162,6 @@ impl SchemaBuilder {
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
         let mut found = methods::find(&pool, &sources, services, &own, is_exposed, &mut problems);
         lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {
@@ -203,7 +203,7 @@ fn lay_over(
         .iter_mut()
         .flat_map(|service| &mut service.methods)
         .filter_map(Arc::get_mut)
-        .map(|method| (method.full_name.clone(), method))
+        .map(|method| (method.full_name.to_string(), method))
         .collect();
     for (file, Overlay { rule, line }) in rules {
         let mut faults = Vec::new();
@@ -258,9 +258,9 @@ fn map_automatically(services: &mut [methods::Found], accepts: &Accepts) {
         if method.rules.is_empty() && accepts(&method.full_name) {
             method.rules = Box::new([HttpRule {
                 method: HttpMethod::One(http::Method::POST),
-                template: method.path.to_string(),
+                template: method.path.as_str().into(),
                 body: Body::Whole,
-                response_body: String::new(),
+                response_body: Box::default(),
                 origin: "auto_map".into(),
             }]);
         }

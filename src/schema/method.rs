@@ -13,7 +13,7 @@ pub struct Method {
     /// The service's full name, `bookshelf.v1.Bookshelf`.
     pub service: Arc<str>,
     /// The full name with a dot, `bookshelf.v1.Bookshelf.GetBook`, as selectors name it.
-    pub full_name: String,
+    pub full_name: Box<str>,
     /// The path of a gRPC call, `/bookshelf.v1.Bookshelf/GetBook`.
     pub path: PathAndQuery,
     /// The request's type.
@@ -60,11 +60,11 @@ pub struct HttpRule {
     /// The HTTP method that it answers.
     pub method: HttpMethod,
     /// The path template, not parsed yet.
-    pub template: String,
+    pub template: Arc<str>,
     /// What the request's body holds.
     pub body: Body,
     /// The field of the response that makes the HTTP body; empty for the whole message.
-    pub response_body: String,
+    pub response_body: Box<str>,
     /// Where the rule was written, for problems: `shelf.proto` or `rules.yaml:12`.
     pub origin: Arc<str>,
 }
@@ -86,7 +86,7 @@ pub enum Body {
     /// `*`: the whole message but for what the path binds.
     Whole,
     /// The field of this name.
-    Field(String),
+    Field(Box<str>),
 }
 
 impl fmt::Display for HttpMethod {

@@ -138,7 +138,7 @@ impl Place<'_> {
             index,
             service: service.clone(),
             idempotency: idempotency(options),
-            full_name,
+            full_name: full_name.into(),
             path,
             input,
             output,

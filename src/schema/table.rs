@@ -31,13 +31,13 @@ fn columns((method, rule): (&Method, &HttpRule)) -> [String; 3] {
         Body::Whole => "body: *".into(),
         Body::Field(field) => format!("body: {field}"),
     };
-    let response = match rule.response_body.as_str() {
+    let response = match &*rule.response_body {
         "" => String::new(),
         field => format!("response body: {field}"),
     };
     let notes = notes(&[&body, &response, kind(method)]);
     let target = format!("{}{notes}", method.full_name);
-    [rule.method.to_string(), rule.template.clone(), target]
+    [rule.method.to_string(), rule.template.to_string(), target]
 }
 
 fn kind(method: &Method) -> &'static str {

@@ -67,6 +67,7 @@ pub(crate) fn build(name: &str, settings: Option<Value>, method: &Method) -> sup
         settings,
         method,
         place: name,
+        places: &|inside| format!("{name}.{inside}"),
         folder: std::path::Path::new(""),
         lasting,
         upstreams: &Upstreams::default(),

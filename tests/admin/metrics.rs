@@ -115,7 +115,8 @@ async fn metrics_go_on_over_a_reload() {
 
 #[tokio::test]
 async fn metrics_are_those_of_the_table_and_of_the_readme() {
-    let operated = Operated::start("services: { '*': { retry: {}, admission: {} } }\n").await;
+    let policy = "retry: {}, admission: {}, rate_limit: { limits: { all: { rate: 99/h } } }";
+    let operated = Operated::start(&format!("services: {{ '*': {{ {policy} }} }}\n")).await;
     http1::request(operated.gateway.address, "GET", BOOK, &[], b"").await.ok();
     let scrape = scrape(&operated).await;
     let readme = include_str!("../../README.md");

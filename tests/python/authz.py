@@ -1,6 +1,6 @@
 """Envoy's external authorization service in Python: a bearer token is the caller's name.
 
-Compiles callouts/ into a folder of its own, prints its port as the first line of standard output,
+Compiles src/callout/proto into a folder of its own, prints its port as the first line of standard output,
 and serves until its standard input ends, so that it never outlives its test.
 """
 
@@ -24,7 +24,7 @@ FILES = [
 def generate(folder: str) -> None:
     """Compiles the .proto files into Python modules below a folder."""
     bundled = pathlib.Path(grpc_tools.__file__).parent / "_proto"
-    paths = [ROOT / "callouts", ROOT / "proto", bundled]
+    paths = [ROOT / "src/callout/proto", ROOT / "proto", bundled]
     status = grpc_tools.protoc.main(
         [
             "protoc",

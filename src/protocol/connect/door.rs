@@ -51,7 +51,7 @@ pub(super) fn compile(material: &Material<'_>) -> Compiled {
     let unknown = methods.schema.methods().iter().filter(|method| !methods.knows(method));
     let message = "the types of its messages are not known";
     let problems: Vec<_> =
-        unknown.map(|method| Problem::error(&method.full_name, message)).collect();
+        unknown.map(|method| Problem::error(&*method.full_name, message)).collect();
     let door = Connect { methods: methods.clone(), rules: rules.clone() };
     let door = problems.is_empty().then(|| Box::new(door) as Box<dyn Door>);
     Compiled { door, problems }

@@ -32,16 +32,19 @@ const SENT: [&str; 10] = [
 
 /// What clients of the protocols read beside what every page may.
 ///
-/// | REST     | retry-after, x-request-id, allow, accept-post, accept-patch, accept-encoding  |
+/// | all      | retry-after, ratelimit, ratelimit-policy                                      |
+/// | REST     | x-request-id, allow, accept-post, accept-patch, accept-encoding               |
 /// | gRPC-Web | grpc-status, grpc-message, grpc-status-details-bin                            |
 /// | Connect  | content-encoding, connect-content-encoding                                    |
-const READ: [&str; 11] = [
+const READ: [&str; 13] = [
     "grpc-status",
     "grpc-message",
     "grpc-status-details-bin",
     "content-encoding",
     "connect-content-encoding",
     "retry-after",
+    "ratelimit",
+    "ratelimit-policy",
     "x-request-id",
     "allow",
     "accept-post",

@@ -90,7 +90,7 @@ pub(super) fn bind(
     let bound = Rule {
         method: method.clone(),
         source: rule.clone(),
-        template: rule.template.as_str().into(),
+        template: rule.template.clone(),
         input,
         settings: settings.clone(),
         bound: bound.into(),
@@ -105,14 +105,14 @@ impl Rule {
     pub fn of_method(method: &Arc<Method>, plans: &Plans, settings: &Settings) -> Option<Self> {
         let source = HttpRule {
             method: HttpMethod::Any,
-            template: method.path.to_string(),
+            template: method.path.as_str().into(),
             body: Body::None,
-            response_body: String::new(),
+            response_body: Box::default(),
             origin: "the method's own path".into(),
         };
         Some(Self {
             method: method.clone(),
-            template: source.template.as_str().into(),
+            template: source.template.clone(),
             source,
             input: plans.message(&method.input)?,
             settings: settings.clone(),
@@ -127,7 +127,7 @@ fn body_slots(method: &Method, body: &Body, input: &Plan) -> Vec<Slot> {
     let fields: Vec<_> = match body {
         Body::None => Vec::new(),
         Body::Whole => method.input.fields().map(|field| field.name().to_owned()).collect(),
-        Body::Field(name) => vec![name.clone()],
+        Body::Field(name) => vec![name.to_string()],
     };
     fields.iter().filter_map(|name| Slot::to_field(input, name).ok()).collect()
 }

@@ -20,7 +20,7 @@ type Routes<'s> = HashMap<(&'s HttpMethod, &'s str), &'s Method>;
 pub(super) fn compare(old: &Schema, new: &Schema, problems: &mut Vec<Problem>) -> Reached {
     let services: HashMap<&str, &Service> =
         new.services().iter().map(|service| (service.full_name.as_str(), service)).collect();
-    let routes = new.rules().map(|(method, rule)| ((&rule.method, rule.template.as_str()), method));
+    let routes = new.rules().map(|(method, rule)| ((&rule.method, &*rule.template), method));
     let routes: Routes<'_> = routes.collect();
     let mut reached = Vec::new();
     for service in old.services() {
@@ -68,7 +68,7 @@ fn compare_method(old: &Method, new: &Method, reached: &mut Reached, problems: &
 fn gone_routes(service: &Service, routes: &Routes<'_>, problems: &mut Vec<Problem>) {
     for method in &service.methods {
         for rule in &method.rules {
-            if routes.contains_key(&(&rule.method, rule.template.as_str())) {
+            if routes.contains_key(&(&rule.method, &*rule.template)) {
                 compare_route(method, rule, None, routes, problems);
             }
         }
@@ -108,7 +108,7 @@ fn compare_route(
         }
         return;
     }
-    match routes.get(&(&rule.method, rule.template.as_str())) {
+    match routes.get(&(&rule.method, &*rule.template)) {
         Some(other) => {
             let other = &other.full_name;
             note(problems, place, format!("the route {route} calls `{other}` now"));

@@ -54,7 +54,7 @@ fn annotations_are_read_without_their_declaration() {
     assert_eq!(methods, ["GET", "*", "HEAD", "POST"]);
     assert_eq!(rules[1].method, HttpMethod::Any);
     assert_eq!(rules[3].body, Body::Field("field".into()));
-    assert_eq!(rules[3].response_body, "answer");
+    assert_eq!(&*rules[3].response_body, "answer");
     assert_eq!(&*rules[0].origin, "a.proto");
 }
 
@@ -112,7 +112,7 @@ http:
     let rules = &schema.method_by_path("/bookshelf.v1.Bookshelf/GetBook").unwrap().rules;
     let templates: Vec<_> = rules.iter().map(|rule| &*rule.template).collect();
     assert_eq!(templates, ["/v2/{name=shelves/*}", "/v2/read", "/any"]);
-    assert_eq!(rules[0].response_body, "title");
+    assert_eq!(&*rules[0].response_body, "title");
     assert_eq!(rules[1].body, Body::Whole);
     assert_eq!(rules[2].method, HttpMethod::Any);
     assert_eq!(&*rules[0].origin, "rules.yaml:8");
@@ -132,7 +132,7 @@ fn an_overlay_may_be_json() {
     let schema = built(bookshelf().add_rules_file(&path));
     let rules = &schema.method_by_path("/bookshelf.v1.Bookshelf/GetBook").unwrap().rules;
     assert_eq!(rules.len(), 2);
-    assert_eq!(rules[0].response_body, "title");
+    assert_eq!(&*rules[0].response_body, "title");
     assert_eq!(*rules[0].origin, format!("{}:1", path.display()));
 }
 
@@ -204,11 +204,11 @@ fn auto_map_gives_rules_to_those_that_have_none() {
         let path = format!("/bookshelf.v1.Bookshelf/{name}");
         schema.method_by_path(&path).unwrap().rules.clone()
     };
-    assert_eq!(rules("GetBook")[0].template, "/v1/{name=shelves/*/books/*}");
+    assert_eq!(&*rules("GetBook")[0].template, "/v1/{name=shelves/*/books/*}");
     assert_eq!(*rules("Chat"), []);
     let made = &rules("ListBooks")[0];
     assert_eq!(made.method, HttpMethod::One(http::Method::POST));
-    assert_eq!(made.template, "/bookshelf.v1.Bookshelf/ListBooks");
+    assert_eq!(&*made.template, "/bookshelf.v1.Bookshelf/ListBooks");
     assert_eq!((&made.body, &*made.origin), (&Body::Whole, "auto_map"));
     assert!(built(builder()).methods()[0].rules.is_empty());
 }

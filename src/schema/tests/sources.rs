@@ -20,7 +20,7 @@ fn a_descriptor_set_gives_methods_with_rules() {
     }
 
     let list = schema.method_by_path("/bookshelf.v1.Bookshelf/ListBooks").unwrap();
-    assert_eq!(list.full_name, "bookshelf.v1.Bookshelf.ListBooks");
+    assert_eq!(&*list.full_name, "bookshelf.v1.Bookshelf.ListBooks");
     assert_eq!(list.idempotency, Idempotency::NoSideEffects);
     assert!(list.is_unary());
     let templates: Vec<_> = list.rules.iter().map(|rule| &*rule.template).collect();

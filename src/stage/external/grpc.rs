@@ -87,7 +87,7 @@ impl Grpc {
         let mut context_extensions = self.context.clone();
         // Paths are many, methods are what policies hang on.
         context_extensions
-            .insert("transom.method".to_owned(), account.exchange.method.full_name.clone());
+            .insert("transom.method".to_owned(), account.exchange.method.full_name.to_string());
         let time = Some(SystemTime::now().into());
         AttributeContext {
             source: Some(Peer {

@@ -91,7 +91,15 @@ fn make(settings: &Value, upstreams: &Upstreams) -> Built {
     let lasting = &Lasting::new();
     let (method, folder) = (&testing::method(false), std::path::Path::new(""));
     let settings = Some(settings);
-    build(&Blueprint { settings, method, place: "ext_authz", folder, lasting, upstreams })
+    build(&Blueprint {
+        settings,
+        method,
+        place: "ext_authz",
+        places: &str::to_owned,
+        folder,
+        lasting,
+        upstreams,
+    })
 }
 
 fn header(name: &str, value: &str) -> HeaderValueOption {

@@ -45,7 +45,7 @@ async fn assert_gives_bookshelf(routes: Routes) {
     let services: Vec<_> = schema.services().iter().map(|one| &*one.full_name).collect();
     assert_eq!(services, ["bookshelf.v1.Bookshelf"]);
     let get = schema.method_by_path("/bookshelf.v1.Bookshelf/GetBook").unwrap();
-    assert_eq!(get.rules[0].template, "/v1/{name=shelves/*/books/*}");
+    assert_eq!(&*get.rules[0].template, "/v1/{name=shelves/*/books/*}");
 }
 
 #[tokio::test]

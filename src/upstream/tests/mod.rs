@@ -56,7 +56,7 @@ fn method(name: &str) -> Arc<Method> {
     Arc::new(Method {
         index: 0,
         service: service.full_name().into(),
-        full_name: method.full_name().to_owned(),
+        full_name: method.full_name().into(),
         path: format!("/{}/{name}", service.full_name()).parse().unwrap(),
         input: method.input(),
         output: method.output(),

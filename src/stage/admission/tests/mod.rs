@@ -80,6 +80,7 @@ async fn admission_health_checks_are_let_in_when_others_are_not() {
             settings: Some(&settings),
             method,
             place: "services[*].admission",
+            places: &|_| unreachable!(),
             folder: std::path::Path::new(""),
             lasting: &lasting,
             upstreams: &crate::callout::Upstreams::default(),

@@ -14,7 +14,7 @@ fn bound(methods: &[HttpMethod]) -> Method {
         method: method.clone(),
         template: "/v1/things".into(),
         body: Body::None,
-        response_body: String::new(),
+        response_body: Box::default(),
         origin: "test.proto".into(),
     };
     Method { rules: methods.iter().map(rule).collect(), ..method(false) }
@@ -92,9 +92,9 @@ fn a_budget_is_kept_while_its_settings_stay_the_same() {
     let entry = STAGES.iter().find(|entry| entry.name == "retry").unwrap();
     let make = |settings: &Value, place: &str| {
         let (folder, method) = (std::path::Path::new(""), &method);
+        let (settings, places) = (Some(settings), &|_: &str| unreachable!());
         let (lasting, upstreams) = (&lasting, &Upstreams::default());
-        let settings = Some(settings);
-        let blueprint = Blueprint { settings, method, place, folder, lasting, upstreams };
+        let blueprint = Blueprint { settings, method, place, places, folder, lasting, upstreams };
         (entry.build)(&blueprint).unwrap().unwrap()
     };
     let kept = |lasting: &Lasting| format!("{lasting:?}").matches("retry budget").count();

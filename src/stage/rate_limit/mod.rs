@@ -1,0 +1,276 @@
+//! `rate_limit`: how often, how much and how many at once.
+//!
+//! ```yaml
+//! services:
+//!   "bookshelf.v1.*":
+//!     rate_limit:
+//!       limits:
+//!         per_address: { rate: 300/min, key: address }
+//!         per_caller: { rate: 10/s, burst: 50, key: principal }
+//!         streams: { concurrency: 5, key: principal }
+//!       plans:
+//!         free: { daily: { quota: 1000/day } }
+//!         gold: { daily: { quota: 100000/day } }
+//!       default_plan: free
+//!   "bookshelf.v1.Bookshelf.Archive": { rate_limit: { cost: 20 } }
+//! ```
+//!
+//! The stage stands in the table twice. Limits that need no verified caller come before `auth`, so
+//! that guessing of credentials is limited and a flood is refused before anything is verified; those
+//! that do, and those that say `admitted`, come after `authorize`, so that nobody can use up what is
+//! somebody else's. What a call has taken from the former stays taken when the latter refuse it: it
+//! was a call. Within either all limits are asked together, and a refused call costs nothing.
+//!
+//! A limit is where it is written: methods that a selector gives it share what is counted, and a more
+//! specific selector that changes it has a limit of its own. Counts outlive a reload.
+//!
+//! | threat                                         | defence                | test                                    |
+//! |------------------------------------------------|------------------------|-----------------------------------------|
+//! | guessing of credentials                        | the stage's first line | `rate_limit_guesses_…`                  |
+//! | ten million names to fill the memory           | `local::table`         | `ten_million_callers_…`                 |
+//! | a fresh limit by making the table forget       | `local::table`         | `a_full_table_forgets_nobody_…`         |
+//! | callers that look for a place with another     | `key`: keyed digests   | by construction                         |
+//! | leaving out what a limit goes by               | `key`: who lacks it shares | `callers_that_lack_…`               |
+//! | a made-up address                              | the listener's trusted proxies | `client_is_the_last_that_no_trusted_…` |
+//! | a clock that goes back, or far ahead for a while | `local::cell`        | `quota_is_not_given_back_by_a_clock_…`  |
+//! | bursts at the border of two windows            | rates have no windows  | `rate_conforms_to_a_bucket_…`           |
+//! | workers that count at the same time            | `local::table`: a lock | `workers_together_never_exceed_…`       |
+//! | streams that are kept open                     | `hold`                 | `stream_is_in_flight_until_…`           |
+//! | a door that is less strict than another        | the stage's place      | `matrix_limits_are_alike_at_every_door` |
+
+mod amount;
+mod bundle;
+pub mod count;
+mod hold;
+pub mod key;
+pub mod limit;
+mod local;
+mod settings;
+mod told;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+use futures_util::future::{BoxFuture, ready};
+use smallvec::SmallVec;
+
+pub use self::{
+    amount::{Measure, Quota, Rate, Window},
+    settings::{Limit, Network, Part, Settings, Store},
+};
+use self::{
+    bundle::{Bundle, Bundles},
+    count::{Answer, Ask, Count, Verdict, Verdicts},
+    hold::Permits,
+    key::Asker,
+    limit::Making,
+    local::{LEAST, Local, Now, Permit},
+    told::Fields,
+};
+use super::{Blueprint, Built, Entry, Finding, Next, Stage, read_settings};
+use crate::{
+    error::Error,
+    exchange::{Exchange, Reply},
+};
+
+/// The stage's line in the table for limits that don't wait for callers to be known.
+pub(super) const FIRST: Entry = Entry {
+    name: "rate_limit",
+    summary: "Refuses calls (429, `Retry-After`) beyond rates, quotas and numbers in flight, for all \
+              callers together or for each address, principal, API key, plan, claim or header.",
+    json_schema: |generator| generator.subschema_for::<Settings>(),
+    build: |blueprint| build(blueprint, false),
+};
+
+/// The stage's line in the table for the others.
+pub(super) const ADMITTED: Entry = Entry { build: |blueprint| build(blueprint, true), ..FIRST };
+
+fn build(blueprint: &Blueprint<'_>, waiting: bool) -> Built {
+    let Some(value) = blueprint.settings else { return Ok(None) };
+    let settings = read_settings::<Settings>(value)?;
+    let stage = RateLimit::build(&settings, blueprint, waiting, Now::read)?;
+    Ok(stage.map(|stage| Box::new(stage) as _))
+}
+
+/// The stage at work.
+struct RateLimit {
+    bundles: Bundles,
+    cost: u64,
+    store: Box<dyn Count>,
+    clock: fn() -> Now,
+    /// When the log last told of a limit in shadow mode, in seconds since 1970.
+    told: AtomicU64,
+}
+
+impl RateLimit {
+    fn build(
+        settings: &Settings,
+        blueprint: &Blueprint<'_>,
+        waiting: bool,
+        clock: fn() -> Now,
+    ) -> Result<Option<Self>, Finding> {
+        if settings.max_keys < LEAST {
+            return Err(("max_keys".into(), format!("write at least {LEAST}")));
+        }
+        let bundles = Bundles::compile(&Making { blueprint, settings }, waiting)?;
+        let store = match settings.store {
+            Store::Local => Box::new(Local { clock }),
+        };
+        let told = AtomicU64::new(0);
+        let stage = Self { bundles, cost: settings.cost, store, clock, told };
+        Ok((!stage.bundles.is_empty()).then_some(stage))
+    }
+
+    /// Looks for a place for the call.
+    fn enter(&self, bundle: &Bundle, asker: &Asker<'_>) -> Result<Entered, Error> {
+        let mut entered = Entered::default();
+        if bundle.in_flight.is_empty() {
+            return Ok(entered);
+        }
+        let now = (self.clock)();
+        for limit in &bundle.in_flight {
+            let (verdict, permit) = Permit::ask(limit, asker, now);
+            entered.permits.extend(permit);
+            entered.verdicts.push(verdict);
+        }
+        self.conclude(bundle, &bundle.in_flight, &entered.verdicts)?;
+        Ok(entered)
+    }
+
+    /// Asks whoever counts.
+    fn ask(&self, bundle: &Bundle, asker: &Asker<'_>) -> Answer<'_> {
+        if bundle.counted.is_empty() {
+            return Answer::Now(Verdicts::new());
+        }
+        let ask = |limit| Ask { limit, asker, cost: self.cost };
+        let asks = bundle.counted.iter().map(|limit| ask(limit));
+        self.store.ask(&asks.collect::<SmallVec<[_; 4]>>())
+    }
+
+    /// Counts what limits have decided, and refuses the call if one of them does.
+    fn conclude(
+        &self,
+        bundle: &Bundle,
+        limits: &[Arc<limit::Limit>],
+        verdicts: &[Verdict],
+    ) -> Result<(), Error> {
+        let judged = || limits.iter().zip(verdicts);
+        let refusing = judged().filter(|(limit, verdict)| !verdict.allowed && !limit.shadow);
+        // Of several the one that is to be waited for longest.
+        let refusing = refusing.max_by_key(|(_, verdict)| verdict.retry_after);
+        for (limit, verdict) in judged() {
+            match (verdict.allowed, limit.shadow) {
+                (true, _) if refusing.is_some() => {}
+                (true, _) => limit.counts.allowed.count(),
+                (false, false) => limit.counts.limited.count(),
+                (false, true) => {
+                    limit.counts.shadowed.count();
+                    self.tell_of(limit);
+                }
+            }
+        }
+        let Some((limit, verdict)) = refusing else { return Ok(()) };
+        let error = told::refusal(limit, verdict.retry_after);
+        let Some(policy) = &bundle.policy else { return Err(error) };
+        let verdicts = judged().map(|(limit, verdict)| (&**limit, *verdict));
+        Err(Fields::of(policy, verdicts).lay_on_error(error))
+    }
+
+    /// The log hears of a limit in shadow mode, but not more than once in a second.
+    fn tell_of(&self, limit: &limit::Limit) {
+        let now = Now::read().unix;
+        if self.told.swap(now, Relaxed) != now {
+            tracing::info!(limit = &*limit.name, "a limit in shadow mode would refuse calls");
+        }
+    }
+
+    /// What the answer tells of the limits.
+    fn fields(&self, bundle: &Bundle, entered: &Entered, counted: &Verdicts) -> Option<Fields> {
+        let policy = bundle.policy.as_ref()?;
+        let limits = bundle.counted.iter().chain(&bundle.in_flight);
+        let verdicts = counted.iter().chain(&entered.verdicts).copied();
+        Some(Fields::of(policy, limits.map(|limit| &**limit).zip(verdicts)))
+    }
+
+    /// Goes on with a call that has its place.
+    fn pass<'a>(
+        &self,
+        (exchange, next): (Exchange, Next<'a>),
+        permits: Permits,
+        fields: Option<Fields>,
+    ) -> BoxFuture<'a, Result<Reply, Error>> {
+        if permits.is_empty() && fields.is_none() {
+            return next.call(exchange);
+        }
+        Box::pin(async move {
+            let outcome = next.call(exchange).await;
+            finish(outcome, permits, fields)
+        })
+    }
+}
+
+/// A call that has a place wherever one is asked for.
+#[derive(Default)]
+struct Entered {
+    permits: Permits,
+    verdicts: Verdicts,
+}
+
+/// Marks the answer, and keeps the call's places for as long as it lasts.
+fn finish(
+    outcome: Result<Reply, Error>,
+    permits: Permits,
+    fields: Option<Fields>,
+) -> Result<Reply, Error> {
+    match (outcome, fields) {
+        (Ok(mut reply), fields) => {
+            if let Some(fields) = fields {
+                fields.lay_on(&mut reply.metadata);
+            }
+            Ok(Reply { messages: hold::hold(reply.messages, permits), ..reply })
+        }
+        (Err(error), Some(fields)) => Err(fields.lay_on_error(error)),
+        (Err(error), None) => Err(error),
+    }
+}
+
+impl Stage for RateLimit {
+    fn call<'a>(
+        &'a self,
+        exchange: Exchange,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Reply, Error>> {
+        let asker = Asker::of(&exchange);
+        let bundle = self.bundles.of(&asker);
+        let entered = match self.enter(bundle, &asker) {
+            Ok(entered) => entered,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        let answer = self.ask(bundle, &asker);
+        match answer {
+            Answer::Now(verdicts) => match self.conclude(bundle, &bundle.counted, &verdicts) {
+                Ok(()) => {
+                    let fields = self.fields(bundle, &entered, &verdicts);
+                    self.pass((exchange, next), entered.permits, fields)
+                }
+                Err(error) => Box::pin(ready(Err(error))),
+            },
+            Answer::Later(verdicts) => Box::pin(async move {
+                let verdicts = verdicts.await?;
+                self.conclude(bundle, &bundle.counted, &verdicts)?;
+                let fields = self.fields(bundle, &entered, &verdicts);
+                let outcome = next.call(exchange).await;
+                finish(outcome, entered.permits, fields)
+            }),
+        }
+    }
+
+    fn asks_for_approach(&self) -> bool {
+        self.bundles.need_address()
+    }
+}
+
+#[cfg(test)]
+mod tests;

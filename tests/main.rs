@@ -23,6 +23,7 @@ mod reload;
 mod resilience;
 mod rest;
 mod secrets;
+mod shared;
 mod support;
 mod tidy;
 mod websocket;

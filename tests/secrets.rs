@@ -17,10 +17,12 @@ const MARKER: &str = "hunter2-of-the-marker-0123456789abcdef";
 const WORDS: [&str; 5] = ["secret", "password", "passwd", "credential", "authorization"];
 
 /// Settings whose names have such a word, as definition and property, and what they are.
-const KNOWN: [(&str, &str); 3] = [
+const KNOWN: [(&str, &str); 5] = [
     ("Auth", "keep_credentials: a switch"),
     ("AuthIntrospection", "client_secret"),
     ("AuthIssuer", "secret"),
+    ("Cors", "credentials: a switch"),
+    ("Store", "password"),
 ];
 
 /// Every property of every definition whose name says that it is secret.
@@ -57,6 +59,7 @@ fn policy() -> Value {
                 "url": "http://127.0.0.1:9/introspect", "allow_http": true,
                 "client_id": "gateway", "client_secret": MARKER,
             } },
+            { "api_key": { "redis": { "url": "redis://127.0.0.1:9/0", "password": MARKER } } },
         ] },
         "headers": { "request": { "set": { "authorization": format!("Bearer {MARKER}") } } },
     })
@@ -127,7 +130,7 @@ async fn secrets_are_not_told_by_what_is_wrong_beside_them() {
     let config = folder.path().join("transom.yaml");
     let mut places = Vec::new();
     marked(&policy(), "", &mut places);
-    assert_eq!(places.len(), 3, "one of each in `policy`");
+    assert_eq!(places.len(), 4, "one of each in `policy`");
     let wrong: [(&str, fn(&mut Value)); 3] = [
         ("a list in its place", |value| *value = json!([MARKER])),
         ("a mapping in its place", |value| *value = json!({ MARKER: MARKER })),

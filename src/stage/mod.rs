@@ -35,11 +35,13 @@
 pub mod admission;
 pub mod auth;
 pub mod authorize;
+mod expression;
 pub mod external;
 pub mod headers;
 pub mod rate_limit;
 pub mod retry;
 pub mod timeout;
+pub mod validate;
 
 mod names;
 
@@ -176,7 +178,8 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// limits that don't need to know the caller before and the others behind: even the attempt to get in
 /// is limited, and then nothing is done for somebody who may not call. `ext_authz` follows them: it
 /// hears who calls, nobody is asked about callers that are refused anyway, and what it refuses takes
-/// nothing from a quota. `admission` counts calls, not attempts, and what it refuses is not
+/// nothing from a quota. `validate` looks at the messages of those alone who may. `admission` counts
+/// calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
@@ -187,6 +190,7 @@ pub static STAGES: &[Entry] = &[
     authorize::ENTRY,
     external::ENTRY,
     rate_limit::ADMITTED,
+    validate::ENTRY,
     admission::ENTRY,
     retry::ENTRY,
     headers::ENTRY,

@@ -28,6 +28,7 @@ fn run_order_is_as_documented() {
         "authorize",
         "ext_authz",
         "rate_limit",
+        "validate",
         "admission",
         "retry",
         "headers",

@@ -45,6 +45,20 @@ impl Rig {
         Self { gateway, bookshelf, _folder: folder }
     }
 
+    /// The same with upstreams besides the bookshelf, a line of YAML each: `authz: { endpoints: […] }`.
+    pub(crate) async fn with_upstreams(upstreams: &[String], policy: &str) -> Self {
+        let (bookshelf, upstream) = start_bookshelf().await;
+        let folder = tempfile::tempdir().unwrap();
+        let set = write_descriptor_set(&folder);
+        let config = folder.path().join("transom.yaml");
+        let lines: String = upstreams.iter().map(|line| format!("  {line}\n")).collect();
+        let text = configuration(&set, upstream, policy);
+        let text = text.replacen("services:\n", &format!("{lines}services:\n"), 1);
+        fs::write(&config, text).unwrap();
+        let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
+        Self { gateway, bookshelf, _folder: folder }
+    }
+
     /// A GET over HTTP/1.1.
     pub(crate) async fn get(&self, path: &str) -> Response {
         http1::request(self.gateway.address, "GET", path, &[], b"").await

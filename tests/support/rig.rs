@@ -1,6 +1,6 @@
 //! A bookshelf with the gateway in front of it.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::Path};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -34,6 +34,17 @@ impl Rig {
         let set = write_descriptor_set(&folder);
         let config = folder.path().join("transom.yaml");
         fs::write(&config, configuration(&set, upstream, policy)).unwrap();
+        let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
+        Self { gateway, bookshelf, _folder: folder }
+    }
+
+    /// The gateway with the configuration that `write` makes for a folder of its own and the
+    /// bookshelf's address.
+    pub(crate) async fn configured(write: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
+        let (bookshelf, upstream) = start_bookshelf().await;
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("transom.yaml");
+        fs::write(&config, write(folder.path(), upstream)).unwrap();
         let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
         Self { gateway, bookshelf, _folder: folder }
     }

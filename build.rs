@@ -62,7 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn callouts(out: &Path) -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new(["src/callout/proto", "proto"])?;
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(["envoy/service/auth/v3/external_auth.proto"])?;
+    compiler.open_files([
+        "envoy/service/auth/v3/external_auth.proto",
+        "envoy/service/ratelimit/v3/rls.proto",
+    ])?;
     let encoded = compiler.encode_file_descriptor_set();
     fs::write(out.join("callouts.binpb"), &encoded)?;
     fs::create_dir_all(out.join("callouts"))?;

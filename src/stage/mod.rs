@@ -121,7 +121,6 @@ pub struct Blueprint<'a> {
 
 impl Blueprint<'_> {
     /// The upstream of this name, to be asked; `path` is where the name stands in the settings.
-    #[expect(dead_code, reason = "the first stage that asks an upstream is on its way")]
     fn upstream(&self, path: &str, name: &str) -> Result<Arc<dyn Upstream>, Finding> {
         self.upstreams.named(name).map_err(|message| (path.to_owned(), message))
     }

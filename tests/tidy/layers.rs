@@ -12,6 +12,7 @@ const WAIST: &[&str] = &[
     "cork",
     "frame",
     "meter",
+    "store",
     "schema",
     "exchange",
     "route",
@@ -30,6 +31,8 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("cork", 1, &[]),
     ("frame", 1, &[]),
     ("meter", 1, &["error", "lasting", "first_use"]),
+    // A Redis or Valkey that gateways share.
+    ("store", 1, &["lasting", "meter"]),
     ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
@@ -69,7 +72,8 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/callout/http"]),
+    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/store", "src/callout/http"]),
+    ("redis", &["src/store"]),
     ("jsonwebtoken", &["src/stage/auth/jwt"]),
 ];
 

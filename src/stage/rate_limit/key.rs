@@ -37,6 +37,8 @@ pub struct Asker<'a> {
     pub address: Option<IpAddr>,
     /// The call's metadata.
     pub metadata: &'a Metadata,
+    /// The worker that serves the call.
+    pub worker: usize,
 }
 
 impl<'a> Asker<'a> {
@@ -47,6 +49,7 @@ impl<'a> Asker<'a> {
             principal: exchange.extensions.get::<Arc<Principal>>().map(|principal| &**principal),
             address: approach.and_then(|approach| approach.client),
             metadata: &exchange.metadata,
+            worker: exchange.worker,
         }
     }
 

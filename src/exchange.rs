@@ -11,6 +11,7 @@
 
 mod approach;
 mod attempt;
+mod begun;
 pub mod identity;
 mod packed;
 pub mod principal;
@@ -31,6 +32,7 @@ use tokio::time::Instant;
 pub use self::{
     approach::{Approach, Trust},
     attempt::Attempt,
+    begun::Judge,
     identity::Identity,
     packed::{Bound, Packed},
     principal::{Principal, PrincipalKind},

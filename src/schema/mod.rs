@@ -16,7 +16,6 @@ mod compare;
 mod descriptor;
 mod edition;
 mod features;
-mod field_path;
 mod imports;
 mod merge;
 mod method;
@@ -43,7 +42,6 @@ pub use self::{
     builder::SchemaBuilder,
     compare::breaking_changes,
     features::{AnyField, Features, Presence},
-    field_path::FieldPath,
     method::{Body, HttpMethod, HttpRule, Idempotency, Method},
     protos::proto_files,
     table::route_table,

@@ -16,6 +16,7 @@ mod base64;
 mod compile;
 mod elements;
 mod error;
+pub mod field;
 mod float;
 mod gaps;
 mod kernel;

@@ -8,7 +8,8 @@ use http::{HeaderMap, HeaderName, header::COOKIE};
 use super::{Key, dice::mix};
 use crate::{
     exchange::Exchange,
-    schema::{FieldPath, Method},
+    schema::Method,
+    transcode::field::{self, Found, Kind, Label},
 };
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -29,7 +30,7 @@ pub(in super::super) enum KeyReader {
 pub(in super::super) struct Field {
     path: String,
     /// By `Method::index`; none for methods that were not called yet.
-    known: ArcSwap<Vec<Option<Arc<Option<FieldPath>>>>>,
+    known: ArcSwap<Vec<Option<Arc<Option<field::Field>>>>>,
 }
 
 impl KeyReader {
@@ -58,7 +59,11 @@ impl KeyReader {
             Self::Field(field) => {
                 let message = exchange.messages.as_one()?;
                 let path = field.of(&exchange.method);
-                path.as_ref().as_ref()?.find(message).map(hash)
+                // Lists are none of the fields that are read, so that no limit is reached.
+                match path.as_ref().as_ref()?.read(message, 0) {
+                    Ok(Found::One(value)) => Some(hash(&value.as_key())),
+                    _ => None,
+                }
             }
         }
     }
@@ -66,11 +71,15 @@ impl KeyReader {
 
 impl Field {
     /// Where the method has the field.
-    fn of(&self, method: &Method) -> Arc<Option<FieldPath>> {
+    fn of(&self, method: &Method) -> Arc<Option<field::Field>> {
         if let Some(Some(path)) = self.known.load().get(method.index) {
             return path.clone();
         }
-        let path = Arc::new(FieldPath::of(&method.input, &self.path));
+        let path = field::Field::compile(&method.input, &self.path).ok();
+        let plain = |field: &field::Field| {
+            field.label() == Label::One && !matches!(field.kind(), Kind::Message(_))
+        };
+        let path = Arc::new(path.filter(plain));
         self.known.rcu(|known| {
             let mut known = known.to_vec();
             known.resize(known.len().max(method.index + 1), None);

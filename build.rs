@@ -19,10 +19,12 @@ fn main() -> Result<(), Box<dyn Error>> {
 
     let common = [
         "google/api/annotations.proto",
+        "google/api/field_behavior.proto",
         "google/api/httpbody.proto",
         "google/rpc/code.proto",
         "google/rpc/status.proto",
         "google/rpc/error_details.proto",
+        "buf/validate/validate.proto",
     ];
     let mut compiler = protox::Compiler::new(["proto"])?;
     compiler.include_imports(true).include_source_info(false).open_files(common)?;
@@ -60,7 +62,10 @@ fn main() -> Result<(), Box<dyn Error>> {
 fn callouts(out: &Path) -> Result<(), Box<dyn Error>> {
     let mut compiler = protox::Compiler::new(["src/callout/proto", "proto"])?;
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(["envoy/service/auth/v3/external_auth.proto"])?;
+    compiler.open_files([
+        "envoy/service/auth/v3/external_auth.proto",
+        "envoy/service/ratelimit/v3/rls.proto",
+    ])?;
     let encoded = compiler.encode_file_descriptor_set();
     fs::write(out.join("callouts.binpb"), &encoded)?;
     fs::create_dir_all(out.join("callouts"))?;

@@ -4,7 +4,7 @@
 //! a REST client sees. It carries a message that is safe to show downstream; what only the
 //! operator may know travels as its source and ends in the log.
 
-use std::{borrow::Cow, error, fmt};
+use std::{borrow::Cow, error, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -132,6 +132,7 @@ struct Inner {
     head: HeaderMap,
     metadata: HeaderMap,
     raw_details: Option<Bytes>,
+    endpoint: Option<Arc<str>>,
     source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
@@ -152,6 +153,7 @@ impl Error {
             head: HeaderMap::new(),
             metadata: HeaderMap::new(),
             raw_details: None,
+            endpoint: None,
             source: None,
         }))
     }
@@ -230,6 +232,17 @@ impl Error {
     pub fn with_source(mut self, source: impl Into<Box<dyn error::Error + Send + Sync>>) -> Self {
         self.0.source = Some(source.into());
         self
+    }
+
+    /// Says which endpoint failed: for whoever tries another one, never for callers.
+    pub fn with_endpoint(mut self, endpoint: Arc<str>) -> Self {
+        self.0.endpoint = Some(endpoint);
+        self
+    }
+
+    /// The endpoint that failed, if the call got that far.
+    pub fn endpoint(&self) -> Option<&Arc<str>> {
+        self.0.endpoint.as_ref()
     }
 
     /// The gRPC code.

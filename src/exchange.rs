@@ -13,15 +13,15 @@ mod approach;
 mod attempt;
 mod begun;
 pub mod identity;
+mod journal;
 mod packed;
 pub mod principal;
 
 use std::{
     future::poll_fn,
     pin::Pin,
-    sync::{Arc, OnceLock},
+    sync::Arc,
     task::{Context, Poll},
-    time::Duration,
 };
 
 use bytes::Bytes;
@@ -34,12 +34,13 @@ pub use self::{
     attempt::Attempt,
     begun::Judge,
     identity::Identity,
+    journal::{Journal, Latest},
     packed::{Bound, Packed},
     principal::{Principal, PrincipalKind},
 };
 use crate::{
     coding::{Coding, Codings},
-    error::{Code, Error, Origin},
+    error::{Error, Origin},
     schema::Method,
 };
 
@@ -82,19 +83,6 @@ impl Default for Limits {
     fn default() -> Self {
         Self { request_message: 4 << 20, response_message: 64 << 20 }
     }
-}
-
-/// What the access log wants to know and only those behind the door can tell.
-#[derive(Debug, Default)]
-pub struct Journal {
-    /// Who called, once that is verified.
-    pub principal: OnceLock<Arc<Principal>>,
-    /// The endpoint that was called, `127.0.0.1:50051` for example.
-    pub endpoint: OnceLock<Arc<str>>,
-    /// The status that the backend gave.
-    pub upstream_status: OnceLock<Code>,
-    /// From the call's start to the first byte of the answer.
-    pub upstream_latency: OnceLock<Duration>,
 }
 
 /// A backend's answer.

@@ -12,7 +12,7 @@ use crate::{
     exchange::{Approach, Exchange},
     observe::Witness,
     protocol::{
-        Caller, Opening, ResponseBody, Session, Tongue, Written,
+        Caller, Meant, Opening, ResponseBody, Session, Tongue, Written,
         body::bug,
         cors::{self, Reception},
         failure,
@@ -93,7 +93,12 @@ async fn walk(
         Opening::Session(session) => {
             return attend(runtime.clone(), *session, (caller, approach), mem::take(witness));
         }
-        Opening::Answered(response) => return visit.mark(response),
+        Opening::Answered(response) => {
+            if let Some(Meant(method)) = response.extensions().get() {
+                witness.meant(method, runtime.method_meter(method).shard(caller.worker));
+            }
+            return visit.mark(response);
+        }
     };
     let shard = runtime.method_meter(&call.exchange.method).shard(caller.worker);
     witness.opened(&mut call.exchange, &call.route, shard);

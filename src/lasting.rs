@@ -8,16 +8,37 @@ use std::{
     any::{Any, TypeId},
     collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 /// Named values that live as long as anybody holds them.
 #[derive(Default)]
 pub struct Lasting {
-    kept: Mutex<HashMap<(TypeId, String), Kept>>,
+    shelf: Mutex<Shelf>,
+}
+
+#[derive(Default)]
+struct Shelf {
+    kept: HashMap<(TypeId, String), Kept>,
+    /// How many there were when what nobody holds was last thrown out.
+    left: usize,
 }
 
 type Kept = Weak<dyn Any + Send + Sync>;
+
+/// So many may stand there before it is worth a look.
+const FEW: usize = 64;
+
+impl Shelf {
+    /// Throws out what nobody holds any more: each time that there are twice as many as were left
+    /// the last time, so that a look costs as little as what was put there since.
+    fn sweep(&mut self) {
+        if self.kept.len() >= 2 * self.left.max(FEW) {
+            self.kept.retain(|_, value| value.strong_count() > 0);
+            self.left = self.kept.len();
+        }
+    }
+}
 
 impl Lasting {
     /// Nothing kept yet.
@@ -34,23 +55,27 @@ impl Lasting {
         }
         // Outside of the lock: what is made may itself keep something.
         let made = Arc::new(make());
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.retain(|_, value| value.strong_count() > 0);
+        let mut shelf = self.lock();
+        shelf.sweep();
         let erased: Arc<dyn Any + Send + Sync> = made.clone();
-        kept.insert(key, Arc::downgrade(&erased));
+        shelf.kept.insert(key, Arc::downgrade(&erased));
         made
     }
 
     fn find<T: Any + Send + Sync>(&self, key: &(TypeId, String)) -> Option<Arc<T>> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.get(key)?.upgrade()?.downcast().ok()
+        self.lock().kept.get(key)?.upgrade()?.downcast().ok()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl fmt::Debug for Lasting {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        f.debug_set().entries(kept.keys().map(|(_, name)| name)).finish()
+        let shelf = self.lock();
+        let held = shelf.kept.iter().filter(|(_, value)| value.strong_count() > 0);
+        f.debug_set().entries(held.map(|((_, name), _)| name)).finish()
     }
 }
 
@@ -65,6 +90,18 @@ mod tests {
         assert!(Arc::ptr_eq(&first, &lasting.keep("one", || String::from("b"))));
         drop(first);
         assert_eq!(*lasting.keep("one", || String::from("c")), "c");
+    }
+
+    #[test]
+    fn what_nobody_holds_is_thrown_out_before_there_is_much_of_it() {
+        let lasting = Lasting::new();
+        let held = lasting.keep("held", || 0_u64);
+        for at in 0..100_000_u64 {
+            lasting.keep(&at.to_string(), || at);
+        }
+        assert!(lasting.lock().kept.len() <= 2 * FEW);
+        assert!(Arc::ptr_eq(&held, &lasting.keep("held", || 1)));
+        assert_eq!(format!("{lasting:?}"), "{\"held\"}");
     }
 
     #[test]

@@ -30,6 +30,7 @@
 //! 0  error, problem, lasting, first_use         nothing of ours
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
+//!    store                                      a Redis or Valkey that gateways share
 //!    schema < exchange < route, transcode       pure: no hyper, no sockets, no config
 //!    callout                                    asks others on the gateway's own account
 //! 2  protocol, stage, upstream, tls             levels 0 and 1; never each other, never a sibling
@@ -59,6 +60,8 @@ pub mod cork;
 pub mod frame;
 
 pub mod meter;
+
+pub mod store;
 
 pub mod schema;
 

@@ -19,6 +19,7 @@ mod readme;
 mod reload;
 mod resilience;
 mod rest;
+mod shared;
 mod support;
 mod tidy;
 mod websocket;

@@ -11,7 +11,7 @@ use crate::{
     meter::{
         BREAKER_LIMIT, BREAKER_NOW, BREAKER_REFUSED, CLUSTER_PANIC, ENDPOINT_CONNECT_FAILURES,
         ENDPOINT_CONNECTIONS, ENDPOINT_EJECTIONS, ENDPOINT_FAILURES, ENDPOINT_IN_FLIGHT,
-        ENDPOINT_IN_USE, ENDPOINT_LATENCY, ENDPOINT_REQUESTS, Page,
+        ENDPOINT_IN_USE, ENDPOINT_LATENCY, ENDPOINT_REQUESTS, Page, TRANSPARENT_RETRIES,
     },
     upstream::{BreakerState, ClusterState, EndpointState},
 };
@@ -37,6 +37,7 @@ fn states(office: &Office) -> Vec<ClusterState> {
 pub(super) fn tell(office: &Office, page: &mut Page) {
     for state in states(office) {
         page.gauge(&CLUSTER_PANIC, &[&state.name], f64::from(state.panic));
+        page.counter(&TRANSPARENT_RETRIES, &[&state.name], state.sent_again);
         tell_breaker(&state, page);
         for endpoint in &state.endpoints {
             tell_endpoint(&state.name, endpoint, page);

@@ -1,6 +1,6 @@
 //! The operator's port itself: a socket, HTTP/1.1 on it, and the page for each request.
 
-use std::{convert::Infallible, io, pin::pin, sync::Arc, time::Duration};
+use std::{convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -9,14 +9,13 @@ use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
     sync::Semaphore,
 };
 
 use super::{Office, guard, table};
 use crate::{
     config::{Address, Admin, Listen},
-    listener::{BindError, Socket, SocketFile, bind as listen_at},
+    listener::{Accepting, BindError, Socket, SocketFile, bind as listen_at},
 };
 
 /// How many connections may be open; further ones wait.
@@ -57,43 +56,19 @@ impl Port {
         let is_local = self.address.ip().is_none_or(|address| address.ip().is_loopback());
         let desk = Arc::new(Counter { office, is_local });
         let places = Arc::new(Semaphore::new(CONNECTIONS));
-        let served = match self.socket {
-            Socket::Tcp(socket) => {
-                async {
-                    let socket = TcpListener::from_std(socket)?;
-                    loop {
-                        let place = places.clone().acquire_owned().await;
-                        match socket.accept().await {
-                            Ok((stream, _)) => desk.clone().attend(stream, place),
-                            Err(error) => pause(&error).await,
-                        }
-                    }
-                }
-                .await
-            }
-            Socket::Unix(socket) => {
-                async {
-                    let socket = UnixListener::from_std(socket)?;
-                    loop {
-                        let place = places.clone().acquire_owned().await;
-                        match socket.accept().await {
-                            Ok((stream, _)) => desk.clone().attend(stream, place),
-                            Err(error) => pause(&error).await,
-                        }
-                    }
-                }
-                .await
+        let socket = match Accepting::of(self.socket) {
+            Ok(socket) => socket,
+            Err(error) => {
+                tracing::error!(%error, "the operator's port can't be served");
+                return;
             }
         };
-        let Err::<Infallible, io::Error>(error) = served;
-        tracing::error!(%error, "the operator's port can't be served");
+        loop {
+            let place = places.clone().acquire_owned().await;
+            let (wire, _) = socket.next().await;
+            desk.clone().attend(wire, place);
+        }
     }
-}
-
-/// Out of file descriptors, or a peer that is gone already.
-async fn pause(error: &io::Error) {
-    tracing::debug!(%error, "the operator's port can't accept a connection");
-    tokio::time::sleep(Duration::from_millis(100)).await;
 }
 
 /// Who answers the requests of all connections.

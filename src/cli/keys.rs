@@ -1,7 +1,8 @@
 //! `transom keys`: API keys are made here, and nowhere else is one seen whole.
 //!
 //! ```text
-//! create ─► the key, once, on standard output    its hash in the file, or on standard output
+//! create ─► the key, once, on standard output    its hash in the file, or on standard output,
+//!                                                as it is or as a line for redis-cli
 //! hash   ─► what the file keeps of a key that is given on standard input
 //! ```
 
@@ -24,6 +25,9 @@ const EXAMPLES: &str = "\
 Examples:
   transom keys create --owner acme --plan gold --scope books.read --file keys.json
   transom keys create --id 3f9c0d12ab45e678 --file keys.json     # a second secret, to rotate to
+  transom keys create --owner acme --redis-command               # the key, and a line for redis-cli
+  redis-cli GET transom:key:3f9c0d12ab45e678 |
+    transom keys create --id 3f9c0d12ab45e678 --redis-command    # a second secret, to rotate to
   transom keys hash < key.txt";
 
 /// Make API keys, and what a file keeps of them.
@@ -57,22 +61,25 @@ struct Create {
     #[arg(long, value_name = "TIME")]
     expires: Option<String>,
     /// A second secret for the key of this id, so that both are good while it is rotated.
-    #[arg(long, requires = "file", conflicts_with_all = ["owner", "plan", "scope", "expires"])]
+    /// With `--redis-command` what the store has of it is read from standard input.
+    #[arg(long, conflicts_with_all = ["owner", "plan", "scope", "expires"])]
     id: Option<String>,
     /// The file that gets the key's hash; it is made if there is none.
     #[arg(long, value_name = "FILE")]
     file: Option<PathBuf>,
+    /// Print the command that puts the key's hash into a Redis or Valkey, for redis-cli's input.
+    #[arg(long, conflicts_with = "file")]
+    redis_command: bool,
+    /// With `--redis-command`: what stands before the id there.
+    #[arg(long, value_name = "TEXT", default_value = "transom:key:", requires = "redis_command")]
+    prefix: String,
 }
 
 impl Keys {
     pub(super) fn run(&self, out: &mut dyn Write, err: &mut dyn Write) -> u8 {
         let outcome = match &self.command {
-            Command::Create(create) => create.make(),
-            Command::Hash => {
-                let mut text = String::new();
-                let read = std::io::stdin().read_to_string(&mut text);
-                read.map_err(|error| error.to_string()).and_then(|_| hash(text.trim()))
-            }
+            Command::Create(create) => create.make(&read_input),
+            Command::Hash => read_input().and_then(|text| hash(text.trim())),
         };
         match outcome {
             Ok(text) => write(out, &text, DONE),
@@ -81,13 +88,23 @@ impl Keys {
     }
 }
 
+fn read_input() -> Result<String, String> {
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text).map_err(|error| error.to_string())?;
+    Ok(text)
+}
+
 fn hash(text: &str) -> Result<String, String> {
     let key = Key::read(text).ok_or("that is no key: `transom keys create` makes one")?;
     Ok(format!("{}\n", key.hash()))
 }
 
 impl Create {
-    fn make(&self) -> Result<String, String> {
+    /// Makes a key, and gives what is to be printed. `input` reads what was there before.
+    fn make(&self, input: &dyn Fn() -> Result<String, String>) -> Result<String, String> {
+        if self.id.is_some() && self.file.is_none() && !self.redis_command {
+            return Err("`--id` needs to know the key: add `--file`, or `--redis-command`".into());
+        }
         if let Some(text) = &self.expires {
             book::seconds(text)?;
         }
@@ -111,11 +128,24 @@ impl Create {
                 self.add(file, entry)?;
                 Ok(format!("{text}\n"))
             }
+            None if self.redis_command => {
+                let entry = match &self.id {
+                    Some(id) => rotated(&input()?, id, entry)?,
+                    None => entry,
+                };
+                Ok(format!("{text}\n{}\n", self.command(&entry)?))
+            }
             None => {
                 let entry = serde_json::to_string(&entry).map_err(|error| error.to_string())?;
                 Ok(format!("{text}\n{entry}\n"))
             }
         }
+    }
+
+    /// The command that puts an entry into the store.
+    fn command(&self, entry: &Entry) -> Result<String, String> {
+        let text = serde_json::to_string(entry).map_err(|error| error.to_string())?;
+        Ok(format!("SET {} {}", quoted(&format!("{}{}", self.prefix, entry.id)), quoted(&text)))
     }
 
     /// Adds a key to the file, which is replaced whole: whoever reads it never sees half of it.
@@ -139,12 +169,27 @@ impl Create {
 /// Gives a key a second hash.
 fn rotate(written: &mut Written, id: &str, entry: Entry) -> Result<(), String> {
     let known = written.keys.iter_mut().find(|key| key.id == id);
-    let known = known.ok_or_else(|| format!("the file has no key `{id}`; leave `--id` out"))?;
+    let known = known.ok_or_else(|| format!("there is no key `{id}` there; leave `--id` out"))?;
     if known.hashes.len() > 1 {
         return Err(format!("key `{id}` has two secrets already; take the older hash out first"));
     }
     known.hashes.extend(entry.hashes);
     Ok(())
+}
+
+/// The entry that a store has under this id, with a second hash.
+fn rotated(text: &str, id: &str, entry: Entry) -> Result<Entry, String> {
+    let known = serde_json::from_str(text.trim()).map_err(|error| {
+        format!("standard input is not what the store has under that id: {error}")
+    })?;
+    let mut written = Written { keys: vec![known] };
+    rotate(&mut written, id, entry)?;
+    written.keys.pop().ok_or_else(|| "there is no key".to_owned())
+}
+
+/// A text as redis-cli reads one from its input; JSON has no other signs that are special there.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', r"\\").replace('"', "\\\""))
 }
 
 fn replace(file: &Path, text: &str) -> std::io::Result<()> {
@@ -196,6 +241,42 @@ mod tests {
         assert_eq!((written.keys.len(), &written.keys[0].hashes[..]), (1, &want[..]));
         let (code, _, told) = run(&["--id", key.id, "--file", path]);
         assert!(code == MISUSED && told.contains("two secrets already"), "{told}");
+    }
+
+    #[test]
+    fn keys_for_a_store_are_told_as_a_command() {
+        let (code, printed, _) = run(&["--owner", "O'N\\e\"il", "--redis-command"]);
+        let (key, command) = printed.trim().split_once('\n').unwrap();
+        let key = Key::read(key).unwrap();
+        assert_eq!(code, DONE);
+        let begin =
+            format!(r#"SET "transom:key:{0}" "{{\"id\":\"{0}\",\"hashes\":[\"sha256:"#, key.id);
+        assert!(command.starts_with(&begin), "{command}");
+        assert!(command.ends_with(r#"\"owner\":\"O'N\\\\e\\\"il\"}""#), "{command}");
+        let (_, printed, _) = run(&["--redis-command", "--prefix", "other:"]);
+        assert!(printed.contains("SET \"other:"), "{printed}");
+        // A second secret, beside the first.
+        let create = Create {
+            owner: None,
+            plan: None,
+            scope: Vec::new(),
+            expires: None,
+            id: Some("a1".into()),
+            file: None,
+            redis_command: true,
+            prefix: "p:".into(),
+        };
+        let first = Key::read(&key::make_for("a1").unwrap()).unwrap().hash().to_string();
+        let stored = format!(r#"{{"id":"a1","hashes":["{first}"],"plan":"gold"}}"#);
+        let printed = create.make(&|| Ok(stored.clone())).unwrap();
+        let (second, command) = printed.trim().split_once('\n').unwrap();
+        let second = Key::read(second).unwrap().hash().to_string();
+        for part in [&first, &second, &"gold".to_owned()] {
+            assert!(command.contains(part.as_str()), "{command}");
+        }
+        assert!(create.make(&|| Ok("(nil)".into())).unwrap_err().contains("standard input"));
+        let (code, _, told) = run(&["--id", "a1"]);
+        assert!(code == MISUSED && told.contains("--redis-command"), "{told}");
     }
 
     #[test]

@@ -69,7 +69,9 @@ fn is_secret(key: &str) -> bool {
 /// A URL without the user and password that may stand in it.
 fn without_user(text: String) -> String {
     let Some((scheme, rest)) = text.split_once("://") else { return text };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or(rest);
+    // The password to a store may have a `/` in it that isn't encoded; its path has no `@`.
+    let ends: &[char] = if scheme.starts_with("redis") { &[] } else { &['/', '?', '#'] };
+    let authority = rest.split(ends).next().unwrap_or(rest);
     match authority.rsplit_once('@') {
         Some((user, host)) if !user.contains("${") => {
             format!("{scheme}://{MASK}@{host}{}", &rest[authority.len()..])
@@ -94,6 +96,7 @@ services:
     timeout: 5s
     headers: { request: { set: { authorization: Bearer hunter2, x-api-key: hunter2, accept: '*/*' } } }
     other: { client_secret: '${file:secret}', tokens: [hunter2, 7], password: 12345 }
+    stores: ['redis://:hunter2@b:2/0', 'rediss://me:hun/hunter2@b:2', 'redis://:${P}@b']
 workers: 2
 ";
         let shown = shown(text);
@@ -108,6 +111,8 @@ workers: 2
         assert_eq!(policy["headers"]["request"]["set"], set);
         let other = json!({ "client_secret": "${file:secret}", "tokens": ["***", "***"], "password": "***" });
         assert_eq!(policy["other"], other);
+        let stores = json!(["redis://***@b:2/0", "rediss://***@b:2", "redis://:${P}@b"]);
+        assert_eq!(policy["stores"], stores);
     }
 
     #[test]

@@ -18,6 +18,9 @@ use crate::{
     tls::Live,
 };
 
+/// How long nothing is accepted where the machine has no room for more connections.
+const NO_ROOM: Duration = Duration::from_millis(100);
+
 /// A connection from the kernel, and where it comes from; a Unix socket's peers have no address.
 type Accepted = (Wire, Option<SocketAddr>);
 
@@ -35,17 +38,39 @@ pub(super) struct Acceptor {
     open: Arc<Gauge>,
 }
 
-/// A listening socket on one worker.
-enum Socket {
+/// A listening socket in the hands of a runtime.
+pub(crate) enum Accepting {
+    /// Of TCP.
     Tcp(TcpListener),
+    /// A Unix socket.
     Unix(UnixListener),
 }
 
-impl Socket {
-    fn of(socket: bind::Socket) -> io::Result<Self> {
+impl Accepting {
+    /// Hands a socket to the runtime of whoever calls.
+    ///
+    /// # Errors
+    /// The runtime doesn't take the socket.
+    pub(crate) fn of(socket: bind::Socket) -> io::Result<Self> {
         match socket {
             bind::Socket::Tcp(socket) => TcpListener::from_std(socket).map(Self::Tcp),
             bind::Socket::Unix(socket) => UnixListener::from_std(socket).map(Self::Unix),
+        }
+    }
+
+    /// The next connection. A peer that is gone before it was accepted is passed over; and where
+    /// there is no room for more (file descriptors, memory), it is waited for: what is open goes on,
+    /// and closing makes room.
+    pub(crate) async fn next(&self) -> Accepted {
+        loop {
+            match self.accept().await {
+                Ok(accepted) => return accepted,
+                Err(error) if is_of_one_connection(&error) => {}
+                Err(error) => {
+                    tracing::warn!(%error, "can't accept connections for now");
+                    tokio::time::sleep(NO_ROOM).await;
+                }
+            }
         }
     }
 
@@ -104,27 +129,18 @@ impl Acceptor {
     /// # Errors
     /// The runtime doesn't take the socket.
     pub(super) async fn run(self, socket: bind::Socket) -> io::Result<()> {
-        let socket = Socket::of(socket)?;
+        let socket = Accepting::of(socket)?;
         loop {
             // Without a free place nothing is accepted: the kernel's backlog holds the peers back.
             let (places, mut draining) = (self.places.clone(), self.draining.clone());
-            let next = async { (places.acquire_owned().await, socket.accept().await) };
+            let next = async { (places.acquire_owned().await, socket.next().await) };
             let (place, accepted) = tokio::select! {
                 next = next => next,
                 _ = draining.wait_for(|drain| *drain) => break,
             };
-            match (place, accepted) {
-                (Ok(place), Ok(accepted)) => self.serve(accepted, place),
-                (_, Err(error)) if is_of_one_connection(&error) => {}
-                (_, Err(error)) => {
-                    // Out of file descriptors or memory: what is open goes on, and closing makes
-                    // room.
-                    tracing::warn!(%error, "can't accept connections for now");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-                // Nobody closes the semaphore.
-                (Err(_), _) => break,
-            }
+            // Nobody closes the semaphore.
+            let Ok(place) = place else { break };
+            self.serve(accepted, place);
         }
         self.take_waiting(&socket.into_std()?);
         Ok(())

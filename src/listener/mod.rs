@@ -29,7 +29,10 @@ use std::{io, sync::Arc, thread, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 pub use self::bind::BindError;
-pub(crate) use self::bind::{Socket, SocketFile, bind};
+pub(crate) use self::{
+    accept::Accepting,
+    bind::{Socket, SocketFile, bind},
+};
 use self::{accept::Acceptor, connection::Context, listening::Listener};
 use crate::{
     config::{Address, Listen},

@@ -14,7 +14,7 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 
 /// What the kernel gives us.
-pub(super) enum Wire {
+pub(crate) enum Wire {
     /// A TCP connection.
     Tcp(TcpStream),
     /// A connection to a Unix socket.

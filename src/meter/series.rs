@@ -187,6 +187,14 @@ pub static RETRIES: Series = Series::new(
     "Further attempts of calls, by the policies `retry` and `retry.hedge`",
 );
 
+/// Calls that were sent again because no backend had looked at them.
+pub static TRANSPARENT_RETRIES: Series = Series::new(
+    "transom_transparent_retries_total",
+    Kind::Counter,
+    &["cluster"],
+    "Calls that were sent again because no backend had looked at them, whatever the policy",
+);
+
 /// Calls refused by the policy `admission`.
 pub static ADMISSION_REFUSED: Series = Series::new(
     "transom_admission_refused_total",
@@ -237,6 +245,22 @@ pub static BREAKER_REFUSED: Series = Series::new(
     "How many of them were refused",
 );
 
+/// Questions to a store that gateways share, by how they ended.
+pub static STORE_CALLS: Series = Series::new(
+    "transom_store_calls_total",
+    Kind::Counter,
+    &["store", "outcome"],
+    "Questions to a Redis or Valkey by how they ended: `answered`, `away`, `late`, `busy`, `refused`",
+);
+
+/// Connections to a store that are up.
+pub static STORE_CONNECTIONS: Series = Series::new(
+    "transom_store_connections",
+    Kind::Gauge,
+    &["store"],
+    "Connections to a Redis or Valkey that are up, of all workers",
+);
+
 /// Every series, in the order of the page.
 pub static SERIES: &[&Series] = &[
     &REQUESTS,
@@ -245,6 +269,7 @@ pub static SERIES: &[&Series] = &[
     &CONNECTIONS,
     &CONNECTIONS_OPENED,
     &RETRIES,
+    &TRANSPARENT_RETRIES,
     &ADMISSION_REFUSED,
     &RATE_LIMITED,
     &RATE_LIMIT_CROWDED,
@@ -260,6 +285,8 @@ pub static SERIES: &[&Series] = &[
     &ENDPOINT_IN_FLIGHT,
     &ENDPOINT_CONNECTIONS,
     &ENDPOINT_LATENCY,
+    &STORE_CALLS,
+    &STORE_CONNECTIONS,
     &RELOADS,
     &SNAPSHOT_TIME,
 ];

@@ -78,6 +78,7 @@ pub struct AccessRecord<'a> {
 /// Writes the record.
 pub fn emit(record: &AccessRecord<'_>) {
     let journal = record.journal;
+    let endpoint = journal.and_then(|journal| journal.endpoint.get());
     let principal = journal.and_then(|journal| journal.principal.get());
     tracing::info!(
         target: TARGET,
@@ -91,10 +92,10 @@ pub fn emit(record: &AccessRecord<'_>) {
         grpc_status = record.grpc_status.name(),
         upstream_status = journal.and_then(|j| j.upstream_status.get()).map(|code| code.name()),
         total_ms = milliseconds(record.total),
-        upstream_ms = journal.and_then(|j| j.upstream_latency.get()).copied().map(milliseconds),
+        upstream_ms = journal.and_then(|j| j.upstream_latency.get()).map(milliseconds),
         request_bytes = record.request_bytes,
         response_bytes = record.response_bytes,
-        upstream_endpoint = journal.and_then(|j| j.endpoint.get()).map(|endpoint| &**endpoint),
+        upstream_endpoint = endpoint.as_deref(),
         request_id = record.request_id,
         peer = record.peer.map(tracing::field::display),
         client = record.client,
@@ -147,10 +148,10 @@ pub(super) mod tests {
     /// Makes a record with everything in it.
     pub(in crate::observe) fn sample(write: fn(&AccessRecord<'_>)) {
         let journal = Journal::default();
-        journal.endpoint.set(Arc::from("127.0.0.1:50051")).unwrap();
-        journal.upstream_status.set(Code::NotFound).unwrap();
+        journal.endpoint.set(Arc::from("127.0.0.1:50051"));
+        journal.upstream_status.set(Code::NotFound);
         journal.principal.set(ada()).unwrap();
-        journal.upstream_latency.set(Duration::from_micros(900)).unwrap();
+        journal.upstream_latency.set(Duration::from_micros(900));
         write(&AccessRecord {
             rpc: Some("bookshelf.v1.Bookshelf.GetBook"),
             route: Some("/v1/{name=shelves/*/books/*}"),

@@ -13,6 +13,7 @@ use crate::{
     error::Code,
     exchange::{Exchange, Identity, Journal},
     protocol::{Caller, Refusal, ResponseBody, session::Ending},
+    schema,
 };
 
 /// One request, as far as it has come.
@@ -73,6 +74,11 @@ impl Record {
         self.route = Some(route.clone());
         metadata.insert(request_id::HEADER, self.request_id.clone());
         *journal = Some(self.journal.clone());
+    }
+
+    /// A door has refused a request that meant this method.
+    pub fn meant(&mut self, method: &schema::Method) {
+        self.rpc = Some(method.full_name.to_string());
     }
 
     /// The answer is ready, or begins; the caller gets the word by which its request is found in the

@@ -24,6 +24,7 @@ use crate::{
         body::{Streamed, StreamedBody},
         session::Ending,
     },
+    schema::Method,
 };
 
 /// Sees one request. The default sees nothing.
@@ -49,6 +50,12 @@ impl Witness {
     pub fn opened(&mut self, exchange: &mut Exchange, route: &Arc<str>, shard: &Arc<Shard>) {
         self.tally.iter_mut().for_each(|tally| tally.calls(shard));
         self.record.iter_mut().for_each(|record| record.opened(exchange, route));
+    }
+
+    /// A door has refused a request that meant this method, which `shard` counts.
+    pub fn meant(&mut self, method: &Method, shard: &Arc<Shard>) {
+        self.tally.iter_mut().for_each(|tally| tally.calls(shard));
+        self.record.iter_mut().for_each(|record| record.meant(method));
     }
 
     /// The answer that a session begins with.

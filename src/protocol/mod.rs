@@ -55,6 +55,7 @@ use crate::{
     error::Error,
     exchange::{Exchange, Limits, Reply},
     problem::Problem,
+    schema::Method,
     transcode,
 };
 
@@ -84,6 +85,21 @@ pub enum Opening {
     Session(Box<Session>),
     /// An answer that needs no backend: a refusal, or OPTIONS.
     Answered(Response<ResponseBody>),
+}
+
+/// The method that a refused request meant, among the extensions of its answer: so that it is
+/// counted and logged as that method's, although no call was opened.
+#[derive(Clone, Debug)]
+pub struct Meant(pub Arc<Method>);
+
+impl Opening {
+    /// An answer that refuses, and the method that was meant if the request named one.
+    pub fn refused(mut answer: Response<ResponseBody>, meant: Option<&Arc<Method>>) -> Self {
+        if let Some(method) = meant {
+            answer.extensions_mut().insert(Meant(method.clone()));
+        }
+        Self::Answered(answer)
+    }
 }
 
 /// A call that a door has opened.

@@ -7,10 +7,12 @@
 pub mod admission;
 pub mod auth;
 pub mod authorize;
+mod expression;
 pub mod headers;
 pub mod rate_limit;
 pub mod retry;
 pub mod timeout;
+pub mod validate;
 
 #[cfg(test)]
 mod testing;
@@ -119,7 +121,6 @@ pub struct Blueprint<'a> {
 
 impl Blueprint<'_> {
     /// The upstream of this name, to be asked; `path` is where the name stands in the settings.
-    #[expect(dead_code, reason = "the first stage that asks an upstream is on its way")]
     fn upstream(&self, path: &str, name: &str) -> Result<Arc<dyn Upstream>, Finding> {
         self.upstreams.named(name).map_err(|message| (path.to_owned(), message))
     }
@@ -144,7 +145,7 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
 /// attempt that `retry` makes. `rate_limit` stands on both sides of `auth` and `authorize`, with the
 /// limits that don't need to know the caller before and the others behind: even the attempt to get in
-/// is limited, and then nothing is done for somebody who may not call. `admission` counts calls, not attempts, and what it refuses is not
+/// is limited, and then nothing is done for somebody who may not call. `validate` looks at the messages of those alone who may. `admission` counts calls, not attempts, and what it refuses is not
 /// tried again. `headers` is the innermost: what it gives the backend (an
 /// `authorization` of the gateway's own, for example) must not be taken by another stage for
 /// something that the caller brought.
@@ -154,6 +155,7 @@ pub static STAGES: &[Entry] = &[
     auth::ENTRY,
     authorize::ENTRY,
     rate_limit::ADMITTED,
+    validate::ENTRY,
     admission::ENTRY,
     retry::ENTRY,
     headers::ENTRY,

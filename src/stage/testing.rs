@@ -44,6 +44,16 @@ pub(crate) fn method(server_streaming: bool) -> Method {
     }
 }
 
+/// The message type of this name in a `.proto` source, which may import the bundled files.
+pub(crate) fn message(source: &str, name: &str) -> prost_reflect::MessageDescriptor {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("test.proto"), source).expect("a file");
+    let (schema, problems) =
+        crate::schema::Schema::builder().add_proto_folder(folder.path()).build();
+    let schema = schema.unwrap_or_else(|| panic!("{problems:?}"));
+    schema.pool().get_message_by_name(name).expect("a message of the source")
+}
+
 /// A call of that method with one empty message.
 pub(crate) fn exchange(metadata: Metadata, deadline: Option<Instant>) -> Exchange {
     Exchange {

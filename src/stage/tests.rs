@@ -27,6 +27,7 @@ fn run_order_is_as_documented() {
         "auth",
         "authorize",
         "rate_limit",
+        "validate",
         "admission",
         "retry",
         "headers",

@@ -1,6 +1,6 @@
 //! A cluster: endpoints that answer alike, and the way of a call to one of them.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::Ordering::Relaxed};
 
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, uri::PathAndQuery};
@@ -168,7 +168,10 @@ impl Cluster {
         loop {
             match self.attempt(&mut way, &terms).await {
                 Ok(reply) => return Ok(reply),
-                Err(Failure::Unprocessed(_)) if way.may_retry() => way.search.tried += 1,
+                Err(Failure::Unprocessed(_)) if way.may_retry() => {
+                    self.mold.sent_again().fetch_add(1, Relaxed);
+                    way.search.tried += 1;
+                }
                 Err(Failure::Final(error)) if way.may_be_for_its_coding(&error) => {
                     way.search.tried += 1;
                     way.trusts = false;
@@ -201,22 +204,24 @@ impl Cluster {
                     continue;
                 }
             };
+            let name = slot.target().name.clone();
             way.search.avoid = Some(Refused::of(&slot));
             if let Some(attempt) = &way.search.attempt {
-                attempt.note(&slot.target().name);
+                attempt.note(&name);
+            }
+            if let Some(journal) = &terms.journal {
+                journal.turn_to(&name);
             }
             if way.search.only.is_none() {
                 slot.begin(way.search.deadline);
             }
             let pump = call::follow(&mut way.body, &reply, coding.is_some());
-            let journal = terms.journal.as_ref().map(|journal| (journal, slot.target().clone()));
             let result = receive(reply, pump, slot, terms.clone()).await;
-            if let Some((journal, target)) = journal
-                && !matches!(result, Err(Failure::Unprocessed(_)))
-            {
-                let _ = journal.endpoint.set(target.name.clone());
+            // Of attempts beside each other it is the one that answers first.
+            if let (Some(journal), Ok(_)) = (&terms.journal, &result) {
+                journal.endpoint.set(name.clone());
             }
-            return result;
+            return result.map_err(|failure| failure.at(name));
         }
         Err(Failure::Final(Error::unavailable(
             "upstream_lost",

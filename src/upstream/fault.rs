@@ -5,7 +5,10 @@
 
 use std::{fmt, sync::Arc};
 
-use super::http2::{ErrorCode, Lost};
+use super::{
+    breaker::Kind,
+    http2::{ErrorCode, Lost},
+};
 use crate::error::{Code, Error, Origin};
 
 /// Why an endpoint could not be connected.
@@ -17,6 +20,8 @@ pub(super) struct Fault {
     pub(super) message: &'static str,
     /// What the log should know besides.
     pub(super) detail: String,
+    /// Whose doing it is.
+    origin: Origin,
 }
 
 impl Fault {
@@ -25,7 +30,13 @@ impl Fault {
         message: &'static str,
         detail: impl fmt::Display,
     ) -> Self {
-        Self { reason, message, detail: detail.to_string() }
+        Self { reason, message, detail: detail.to_string(), origin: Origin::Upstream }
+    }
+
+    /// There may be no further connection, and none that is there leads to this endpoint.
+    pub(super) fn too_many() -> Self {
+        let (reason, message) = Kind::Connections.overflow();
+        Self { origin: Origin::Gateway, ..Self::new(reason, message, "`breaker.max_connections`") }
     }
 
     /// The connection attempt ended without a result: the runtime is going down.
@@ -36,6 +47,7 @@ impl Fault {
     /// The error of a call that found no connection.
     pub(super) fn to_error(&self, endpoint: &str) -> Error {
         Error::unavailable(self.reason, self.message)
+            .with_origin(self.origin)
             .with_source(format!("{endpoint}: {}", self.detail))
     }
 }
@@ -50,6 +62,14 @@ pub(super) enum Failure {
 }
 
 impl Failure {
+    /// The same, which happened at this endpoint.
+    pub(super) fn at(self, endpoint: Arc<str>) -> Self {
+        match self {
+            Self::Unprocessed(error) => Self::Unprocessed(error.with_endpoint(endpoint)),
+            Self::Final(error) => Self::Final(error.with_endpoint(endpoint)),
+        }
+    }
+
     /// What downstream is told.
     pub(super) fn error(&self) -> &Error {
         let (Self::Unprocessed(error) | Self::Final(error)) = self;

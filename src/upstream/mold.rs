@@ -4,7 +4,7 @@
 //! change of the set nor a new configuration closes a connection that would be made again the same
 //! way.
 
-use std::sync::Arc;
+use std::sync::{Arc, atomic::AtomicU64};
 
 use super::{
     breaker::Breaker,
@@ -26,6 +26,7 @@ pub(super) struct Mold {
     kept: Arc<Lasting>,
     changes: Arc<Changes>,
     breaker: Arc<Breaker>,
+    sent_again: Arc<AtomicU64>,
     /// What connections depend on beside the address.
     terms: String,
 }
@@ -51,10 +52,11 @@ impl Mold {
         };
         let changes = kept.keep("changes", Changes::default);
         let breaker = kept.keep("breaker", Breaker::new);
+        let sent_again = kept.keep("sent again", AtomicU64::default);
         // New certificates in the old files make new connections, too.
         let files = tls::digest(&own);
         let terms = format!("{workers} {} {files:x}", settings.connection_terms());
-        Self { settings: settings.clone(), tls, workers, kept, changes, breaker, terms }
+        Self { settings: settings.clone(), tls, workers, kept, changes, breaker, sent_again, terms }
     }
 
     /// What the endpoints' standings count changes with.
@@ -65,6 +67,11 @@ impl Mold {
     /// What is counted of the cluster.
     pub(super) fn breaker(&self) -> &Arc<Breaker> {
         &self.breaker
+    }
+
+    /// How many calls were sent again because no backend had looked at them.
+    pub(super) fn sent_again(&self) -> &AtomicU64 {
+        &self.sent_again
     }
 
     /// The endpoint at this address: the one that is there, else a new one.

@@ -55,7 +55,7 @@ pub(super) async fn receive(
     let head = head.inspect_err(|failure| slot.failed(failure.error()))?;
     let Terms { limit, streaming, codings, learns, journal, started } = terms;
     if let Some(journal) = &journal {
-        let _ = journal.upstream_latency.set(started.elapsed());
+        journal.upstream_latency.set(started.elapsed());
     }
     let (told, metadata) = Told::read(head.fields);
     if learns && let Some(takes) = told.takes() {
@@ -186,7 +186,7 @@ fn note_end(journal: Option<&Arc<Journal>>, slot: &mut Slot, end: &Result<Metada
         Err(error) => slot.failed(error),
     }
     if let Some(journal) = journal {
-        let _ = journal.upstream_status.set(code);
+        journal.upstream_status.set(code);
     }
 }
 

@@ -119,9 +119,11 @@ impl Cluster {
     /// The same where no place is free: dials, and looks at the other endpoints meanwhile.
     async fn wait(&self, lanes: Vec<Arc<Lane>>, search: &Search) -> Result<Slot, Error> {
         let Some(chosen) = lanes.first() else { return Err(self.nobody()) };
+        // Without a connection the worker could call nobody, and the operator not ask how one is.
+        let always = search.only.is_some() || lanes.iter().all(|lane| lane.is_bare());
         // A call that is bound to no endpoint needn't wait where another one is ready.
         if search.key.is_none() {
-            chosen.prepare();
+            chosen.prepare(always);
             let is_new = |lane: &&Arc<Lane>| {
                 let name = &lane.target.name;
                 search.attempt.as_ref().is_none_or(|attempt| !attempt.has_tried(name))
@@ -137,7 +139,7 @@ impl Cluster {
             Some(_) => None,
         };
         let name = chosen.target.name.clone();
-        let place = first_place(lanes, search.load().cloned());
+        let place = first_place(lanes, search.load().cloned(), always);
         let found = match search.deadline {
             None => place.await,
             Some(deadline) => timeout_at(deadline, place).await.map_err(|_| {
@@ -169,6 +171,7 @@ fn lanes(members: &[Member], chosen: usize, search: &Search) -> Vec<Arc<Lane>> {
 async fn first_place(
     lanes: Vec<Arc<Lane>>,
     avoid: Option<Arc<Load>>,
+    always: bool,
 ) -> Result<Slot, Option<Error>> {
     let (sound, suspect): (Vec<_>, Vec<_>) = lanes.into_iter().partition(|lane| !lane.is_suspect());
     let mut next = sound.into_iter().chain(suspect).peekable();
@@ -178,7 +181,7 @@ async fn first_place(
         if let Some(lane) = next.next() {
             let avoid = avoid.clone();
             asked.push(async move {
-                let place = lane.acquire(avoid.as_ref()).await;
+                let place = lane.acquire(avoid.as_ref(), always).await;
                 place.map_err(|fault| fault.to_error(&lane.target.name))
             });
         }

@@ -1,6 +1,6 @@
 //! What a cluster shows of itself to the operator. Addresses stand in it: it is not for callers.
 
-use std::time::Duration;
+use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -22,6 +22,8 @@ pub struct ClusterState {
     pub discovery_failure: Option<String>,
     /// What is counted against its limits.
     pub breaker: BreakerState,
+    /// Calls that were sent again because the backend had not looked at them.
+    pub sent_again: u64,
     /// Those of the set.
     pub endpoints: Vec<EndpointState>,
     /// Those that were taken out of it and finish their calls.
@@ -83,6 +85,7 @@ impl Cluster {
             panic: ready.panics,
             discovery_failure: self.discovery_failure(),
             breaker: self.breaker.state(),
+            sent_again: self.mold.sent_again().load(Relaxed),
             endpoints: set.members.iter().map(|member| endpoint_state(member, &ready)).collect(),
             draining: draining.collect(),
         }

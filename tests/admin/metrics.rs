@@ -63,6 +63,10 @@ async fn metrics_count_each_call_once_at_its_end() {
     get(BOOK).await.ok();
     get("/v1/shelves/fiction/books/none").await.refusal(404, 5);
     get("/no/such/route?secret=hunter2").await.refusal(404, 5);
+    // What is refused before the call opens is that of the method which was meant.
+    let text = [("content-type", "text/plain")];
+    let create = http1::request(address, "POST", "/v1/shelves/fiction/books", &text, b"?").await;
+    assert_eq!(create.status, 415);
     let mut client = grpc::client(address).await;
     let name = "shelves/fiction/books/letters".to_owned();
     let ask = transom::cli::demo::bookshelf::types::bookshelf::v1::GetBookRequest { name };
@@ -79,6 +83,8 @@ async fn metrics_count_each_call_once_at_its_end() {
     assert_eq!(before.value(&requests(GET_BOOK, "grpc", "OK")), 1.0);
     let unknown = r#"service="unknown",method="unknown""#;
     assert_eq!(before.value(&requests(unknown, "rest", "NOT_FOUND")), 1.0);
+    let create_book = r#"service="bookshelf.v1.Bookshelf",method="CreateBook""#;
+    assert_eq!(before.value(&requests(create_book, "rest", "INVALID_ARGUMENT")), 1.0);
     let count = format!("transom_request_duration_seconds_count{{{GET_BOOK}}}");
     assert_eq!(before.value(&count), 4.0);
     let watch_books = r#"service="bookshelf.v1.Bookshelf",method="WatchBooks""#;
@@ -115,7 +121,8 @@ async fn metrics_go_on_over_a_reload() {
 
 #[tokio::test]
 async fn metrics_are_those_of_the_table_and_of_the_readme() {
-    let policy = "retry: {}, admission: {}, rate_limit: { limits: { all: { rate: 99/h } } }";
+    let policy = "retry: {}, admission: {}, rate_limit: { limits: { all: { rate: 99/h } }, \
+                  store: { redis: { url: 'redis://127.0.0.1:1' } } }";
     let operated = Operated::start(&format!("services: {{ '*': {{ {policy} }} }}\n")).await;
     http1::request(operated.gateway.address, "GET", BOOK, &[], b"").await.ok();
     let scrape = scrape(&operated).await;

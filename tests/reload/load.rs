@@ -1,12 +1,13 @@
 //! Reloads under load: no call fails, none is cut, and nothing stays behind.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst},
+use super::descriptor_set_with;
+use crate::{
+    resilience::bad_day::{
+        load::{self, Door},
+        table,
+    },
+    support::{http1, operated::Operated},
 };
-
-use super::{BOOK, descriptor_set_with};
-use crate::support::{http1, operated::Operated, within};
 
 /// How often the descriptor is replaced.
 const TIMES: usize = 100;
@@ -14,42 +15,23 @@ const TIMES: usize = 100;
 #[tokio::test]
 async fn reload_of_a_descriptor_100_times_under_load_fails_no_call() {
     let operated = Operated::start("").await;
-    let (stop, calls) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
-    let callers: Vec<_> = (0..4)
-        .map(|_| {
-            let (stop, calls, address) = (stop.clone(), calls.clone(), operated.gateway.address);
-            tokio::spawn(async move {
-                let mut connection = http1::Connection::open(address).await;
-                while !stop.load(SeqCst) {
-                    connection.send_request("GET", BOOK, &[], b"").await;
-                    connection.response_to("GET").await.ok();
-                    calls.fetch_add(1, SeqCst);
-                }
-            })
-        })
-        .collect();
     let mut early = 0;
-    for round in 0..TIMES {
-        operated.write("api.binpb", descriptor_set_with(&format!("Extra{round}")));
-        let before = calls.load(SeqCst);
-        let outcome = operated.reload().await;
-        assert_eq!(outcome["result"], "taken", "{outcome}");
-        // Calls go on between the reloads.
-        let waiting = async {
-            while calls.load(SeqCst) == before && !callers.iter().any(|one| one.is_finished()) {
-                tokio::task::yield_now().await;
+    let (figures, ()) = load::run(&Door::Tcp(operated.gateway.address), 4, async |load| {
+        for round in 0..TIMES {
+            operated.write("api.binpb", descriptor_set_with(&format!("Extra{round}")));
+            let outcome = operated.reload().await;
+            assert_eq!(outcome["result"], "taken", "{outcome}");
+            // Calls go on between the reloads.
+            load.calls(4).await;
+            if round == TIMES / 4 {
+                early = operated.gateway.memory();
             }
-        };
-        within("a call", waiting).await;
-        if round == TIMES / 4 {
-            early = operated.gateway.memory();
         }
-    }
-    stop.store(true, SeqCst);
-    for caller in callers {
-        caller.await.unwrap();
-    }
-    assert!(calls.load(SeqCst) >= TIMES);
+    })
+    .await;
+    let fault = "a descriptor replaced 100 times";
+    table::note(fault, &figures);
+    figures.none_failed(fault);
     // A snapshot that stayed would cost a megabyte and more.
     let late = operated.gateway.memory();
     assert!(

@@ -13,6 +13,7 @@ use futures_util::future::Either;
 use tempfile::TempDir;
 use tokio::sync::{Notify, watch};
 
+use super::bad_day::load::Door;
 use crate::support::{
     Gateway, Response,
     backend::{self, Answer, Asked, EMPTY_FRAME},
@@ -36,17 +37,14 @@ impl Site {
     /// With these upstreams and policies, each a line of YAML.
     pub(crate) async fn with(upstreams: &str, services: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let set = rig::write_descriptor_set(&folder);
-        let config = folder.path().join("transom.yaml");
-        let text = format!(
-            "listen:\n  - address: 127.0.0.1:0\nworkers: 1\nschema:\n  - descriptor_set: {set}\n\
-             upstreams:\n  {}\nservices:\n  {}\n",
-            upstreams.replace('\n', "\n  "),
-            services.replace('\n', "\n  "),
-        );
-        fs::write(&config, text).unwrap();
-        let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
+        let config = write(&folder, "127.0.0.1:0", upstreams, services);
+        let gateway = Gateway::serve(&["--config", &config]).await;
         Self { gateway, _folder: folder }
+    }
+
+    /// Where it is reached.
+    pub(crate) fn door(&self) -> Door {
+        Door::Tcp(self.gateway.address)
     }
 
     /// Calls on until so many in a row were all answered and none of them came to this backend.
@@ -89,6 +87,20 @@ impl Site {
         let path = "/v1/shelves/a/books";
         http1::request(self.gateway.address, "POST", path, &headers, b"{}").await
     }
+}
+
+/// Writes a configuration into a folder; gives its path.
+pub(crate) fn write(folder: &TempDir, listen: &str, upstreams: &str, services: &str) -> String {
+    let set = rig::write_descriptor_set(folder);
+    let config = folder.path().join("transom.yaml");
+    let text = format!(
+        "listen:\n  - address: {listen}\nworkers: 1\nschema:\n  - descriptor_set: {set}\n\
+         upstreams:\n  {}\nservices:\n  {}\n",
+        upstreams.replace('\n', "\n  "),
+        services.replace('\n', "\n  "),
+    );
+    fs::write(&config, text).unwrap();
+    config.to_str().unwrap().to_owned()
 }
 
 /// The endpoints of an upstream, as its settings name them.

@@ -30,6 +30,24 @@ impl Authority {
         self.issuer.der().clone()
     }
 
+    /// A certificate for these hosts, and its key; with `has_expired` one that was good once.
+    pub(crate) fn issue(
+        &self,
+        hosts: &[&str],
+        has_expired: bool,
+    ) -> (CertificateDer<'static>, PrivateKeyDer<'static>) {
+        let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();
+        let mut params = CertificateParams::new(hosts).unwrap();
+        if has_expired {
+            params.not_before = rcgen::date_time_ymd(2019, 1, 1);
+            params.not_after = rcgen::date_time_ymd(2020, 1, 1);
+        }
+        let key = KeyPair::generate().unwrap();
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        let key = PrivatePkcs8KeyDer::from(key.serialize_der());
+        (certificate.der().clone(), PrivateKeyDer::Pkcs8(key))
+    }
+
     /// Writes `FILE.pem` and `FILE.key`, a certificate for these hosts; gives the certificate.
     pub(crate) fn write(&self, file: &str, hosts: &[&str]) -> CertificateDer<'static> {
         let hosts: Vec<_> = hosts.iter().map(|host| (*host).to_owned()).collect();

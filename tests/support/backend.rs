@@ -35,12 +35,22 @@ where
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
+    raw_on(listener, handle);
+    address
+}
+
+fn raw_on<F, T>(listener: TcpListener, handle: F)
+where
+    F: Fn(TcpStream) -> T + Send + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
+            // Else the kernel holds small answers back until others are acknowledged.
+            stream.set_nodelay(true).unwrap();
             tokio::spawn(handle(stream));
         }
     });
-    address
 }
 
 /// A backend that reads, answers with these bytes whatever it was asked, and closes.
@@ -62,7 +72,19 @@ where
     F: Fn(Asked, Answer) -> T + Clone + Send + Sync + 'static,
     T: Future<Output = ()> + Send + 'static,
 {
-    raw(move |stream| {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    http2_on(listener, answer);
+    address
+}
+
+/// The same on a socket that listens already.
+pub(crate) fn http2_on<F, T>(listener: TcpListener, answer: F)
+where
+    F: Fn(Asked, Answer) -> T + Clone + Send + Sync + 'static,
+    T: Future<Output = ()> + Send + 'static,
+{
+    raw_on(listener, move |stream| {
         let answer = answer.clone();
         async move {
             let Ok(mut connection) = server::handshake(stream).await else { return };
@@ -70,8 +92,7 @@ where
                 tokio::spawn(answer(asked, reply));
             }
         }
-    })
-    .await
+    });
 }
 
 /// A backend that answers every call with the empty message, and tells what it was asked.

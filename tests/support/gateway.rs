@@ -50,7 +50,12 @@ impl Gateway {
 
     /// Any command that listens, in a folder.
     pub(crate) async fn run(arguments: &[&str], folder: &Path) -> Self {
-        let mut child = command(arguments)
+        Self::run_behind(&[], arguments, folder).await
+    }
+
+    /// The same, started by another program that becomes it: its name and arguments.
+    pub(crate) async fn run_behind(starter: &[String], arguments: &[&str], folder: &Path) -> Self {
+        let mut child = command_behind(starter, arguments)
             .current_dir(folder)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -153,7 +158,19 @@ pub(crate) async fn run_to_end_in(folder: &Path, arguments: &[&str]) -> Output {
 }
 
 fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_transom"));
+    command_behind(&[], arguments)
+}
+
+fn command_behind(starter: &[String], arguments: &[&str]) -> Command {
+    const PROGRAM: &str = env!("CARGO_BIN_EXE_transom");
+    let mut command = match starter {
+        [] => Command::new(PROGRAM),
+        [name, before @ ..] => {
+            let mut command = Command::new(name);
+            command.args(before).arg(PROGRAM);
+            command
+        }
+    };
     command.args(arguments).stdin(Stdio::null()).env("RUST_BACKTRACE", "0").kill_on_drop(true);
     command
 }

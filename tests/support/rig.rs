@@ -29,11 +29,18 @@ impl Rig {
     /// The gateway with a policy for `bookshelf.v1.*`, written in YAML's flow form:
     /// `timeout: 1s, emit_defaults: all`.
     pub(crate) async fn with_policy(policy: &str) -> Self {
+        Self::with_upstream_and_policy("", policy).await
+    }
+
+    /// The same, with one more upstream: `limits: { endpoints: ["…"] }`.
+    pub(crate) async fn with_upstream_and_policy(more: &str, policy: &str) -> Self {
         let (bookshelf, upstream) = start_bookshelf().await;
         let folder = tempfile::tempdir().unwrap();
         let set = write_descriptor_set(&folder);
         let config = folder.path().join("transom.yaml");
-        fs::write(&config, configuration(&set, upstream, policy)).unwrap();
+        let text = configuration(&set, upstream, policy);
+        let text = text.replace("upstreams:\n", &format!("upstreams:\n  {more}\n"));
+        fs::write(&config, text).unwrap();
         let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
         Self { gateway, bookshelf, _folder: folder }
     }

@@ -6,30 +6,11 @@ import os
 import pathlib
 import shlex
 
+from . import features
+from .setting import Setting
+
 # Large enough for the largest message, twice.
 BUFFER = 16 << 20
-
-CATALOGUE = "catalogue.v1.Catalogue"
-
-
-@dataclasses.dataclass(frozen=True)
-class Setting:
-    """Where a gateway stands."""
-
-    door: str
-    port: int
-    # The backend's `host:port`.
-    backend: str
-    descriptor: pathlib.Path
-    # Services beside the catalogue.
-    more_services: int
-    # For what it writes.
-    folder: pathlib.Path
-
-    @property
-    def services(self) -> list[str]:
-        return [CATALOGUE] + [f"more.v1.Service{number}" for number in range(self.more_services)]
-
 
 @dataclasses.dataclass(frozen=True)
 class Programs:
@@ -37,6 +18,8 @@ class Programs:
     tools: pathlib.Path
     envoy: pathlib.Path | None = None
     nginx: pathlib.Path | None = None
+    # An older build of Transom, to be compared with.
+    base: pathlib.Path | None = None
 
 
 def command(name: str, own: dict[str, str], programs: Programs, setting: Setting) -> list[str]:
@@ -50,16 +33,15 @@ def command(name: str, own: dict[str, str], programs: Programs, setting: Setting
                 services=",".join(setting.services),
             )
         )
-    return {"transom": transom, "envoy": envoy, "nginx": nginx, "relay": relay}[name](programs, setting)
+    if name in features.FEATURES:
+        return features.configured(programs.transom, name, setting)
+    if name == features.BASE:
+        return features.plain(programs.base, setting)
+    return {"transom": transom, features.PLAIN: transom, "envoy": envoy, "nginx": nginx, "relay": relay}[name](programs, setting)
 
 
 def transom(programs: Programs, setting: Setting) -> list[str]:
-    return [
-        str(programs.transom), "serve", "--workers", "1",
-        "--listen", f"127.0.0.1:{setting.port}",
-        "--upstream", setting.backend,
-        "--descriptor-set", str(setting.descriptor),
-    ]  # fmt: skip
+    return features.plain(programs.transom, setting)
 
 
 def relay(programs: Programs, setting: Setting) -> list[str]:

@@ -15,11 +15,12 @@ import statistics
 import subprocess
 import time
 
-from . import gateways, process, workloads
+from . import features, gateways, process, workloads
 from .process import Failure
+from .setting import Setting
 
 # What others are measured against, where they take part.
-BASES = ("envoy", "relay")
+BASES = ("envoy", "relay", features.PLAIN, features.BASE)
 
 
 @dataclasses.dataclass
@@ -35,7 +36,8 @@ class Bench:
     failed: bool = False
 
     def taking_part(self, able: tuple[str, ...]) -> list[str]:
-        return [name for name in self.names if name in able or name in self.own]
+        ours = (features.PLAIN, features.BASE, *features.FEATURES)
+        return [name for name in self.names if name in (*able, *ours) or name in self.own]
 
     def complain(self, what: str, error: object) -> str:
         self.failed = True
@@ -75,11 +77,12 @@ class Bench:
         descriptor = self.descriptor(methods)
         services = -(-methods // 100)
         port = process.free_port()
-        setting = gateways.Setting(door, port, backend, descriptor, services, folder)
+        setting = Setting(door, port, backend, descriptor, services, folder)
         command = gateways.command(name, self.own, self.programs, setting)
         start = time.monotonic()
         log = folder / "log"
-        with process.started(command, process.GATEWAY_CPU, log) as running:
+        cpu = None if name in features.TWO_WORKERS else process.GATEWAY_CPU
+        with process.started(command, cpu, log) as running:
             process.wait_for_port(running, port, log)
             yield running, port, start
 

@@ -7,6 +7,7 @@ import re
 import sys
 
 from .setup import ROOT
+from .measure import BASES
 from .workloads import WORKLOADS, Workload
 
 FOLDER = pathlib.Path(__file__).resolve().parents[1]
@@ -49,7 +50,7 @@ def ratio(of: dict, base: str) -> str:
 def bases(figures: dict) -> list[str]:
     """What the others are compared with."""
     found = {base for of in figures.values() for base in of.get("ratios", {})}
-    return [base for base in ("envoy", "relay") if base in found]
+    return [base for base in BASES if base in found]
 
 
 def calls(workload: Workload, figures: dict) -> str:

@@ -35,9 +35,10 @@ def free_port() -> int:
         return probe.getsockname()[1]
 
 
-def settle(cpu: int) -> None:
+def settle(cpu: int | None) -> None:
     """What a new process does before it becomes its program."""
-    os.sched_setaffinity(0, {cpu})
+    if cpu is not None:
+        os.sched_setaffinity(0, {cpu})
     # A session of its own: where the kernel shares time among sessions first, niceness counts only
     # for a session as a whole.
     os.setsid()
@@ -47,8 +48,8 @@ def settle(cpu: int) -> None:
 
 
 @contextlib.contextmanager
-def started(command: list[str], cpu: int, log: pathlib.Path, **options: object):
-    """A process on a CPU, ended when the block ends."""
+def started(command: list[str], cpu: int | None, log: pathlib.Path, **options: object):
+    """A process on a CPU, or on any of them; ended when the block ends."""
     with open(log, "ab") as output:
         process = subprocess.Popen(
             command,

@@ -26,12 +26,17 @@ def run(*command: object, **options: object) -> str:
     return result.stdout
 
 
-def programs(wanted: set[str], transom: pathlib.Path | None, optimised: bool) -> Programs:
+def programs(
+    wanted: set[str],
+    transom: pathlib.Path | None,
+    optimised: bool,
+    base: pathlib.Path | None = None,
+) -> Programs:
     """Sets up what the wanted gateways need; programs that aren't optimised are for no figures."""
     OUT.mkdir(parents=True, exist_ok=True)
     target = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
     if not optimised:
-        return quick_programs(wanted, target, transom)
+        return quick_programs(wanted, target, transom, base)
     if transom is None:
         # On its own: built together with the tools it would get the features of the tests.
         run("cargo", "build", "--locked", "--release", "--quiet", "--bin", "transom")
@@ -43,11 +48,15 @@ def programs(wanted: set[str], transom: pathlib.Path | None, optimised: bool) ->
         tools=target / "release" / "examples" / "side_by_side",
         envoy=envoy() if "envoy" in wanted else None,
         nginx=nginx() if "nginx" in wanted else None,
+        base=base and base.resolve(),
     )
 
 
 def quick_programs(
-    wanted: set[str], target: pathlib.Path, transom: pathlib.Path | None
+    wanted: set[str],
+    target: pathlib.Path,
+    transom: pathlib.Path | None,
+    base: pathlib.Path | None,
 ) -> Programs:
     """The programs that the tests are run with, which are there or soon built."""
     run("cargo", "build", "--locked", "--quiet", "--bin", "transom", "--example", "side_by_side")
@@ -56,6 +65,7 @@ def quick_programs(
         tools=target / "debug" / "examples" / "side_by_side",
         envoy=envoy() if "envoy" in wanted else None,
         nginx=nginx() if "nginx" in wanted else None,
+        base=base and base.resolve(),
     )
 
 

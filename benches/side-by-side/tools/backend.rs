@@ -6,7 +6,7 @@
 use std::rc::Rc;
 
 use bytes::Bytes;
-use h2::{RecvStream, server::SendResponse};
+use h2::{RecvStream, SendStream, server::SendResponse};
 use http::{HeaderMap, HeaderValue, Request, Response, header::CONTENT_TYPE};
 use prost::Message;
 use tokio::net::{TcpListener, TcpStream};
@@ -95,7 +95,11 @@ async fn answer(
     let mut response = Response::new(());
     let kind = HeaderValue::from_static("application/grpc");
     response.headers_mut().insert(CONTENT_TYPE, kind);
-    let method = head.uri.path().strip_prefix("/catalogue.v1.Catalogue/").unwrap_or_default();
+    let path = head.uri.path();
+    if let Some(method) = path.strip_prefix("/grpc.health.v1.Health/") {
+        return health(method, respond.send_response(response, false).ok()?).await;
+    }
+    let method = path.strip_prefix("/catalogue.v1.Catalogue/").unwrap_or_default();
     if method == "Talk" {
         let mut sending = respond.send_response(response, false).ok()?;
         while let Some(chunk) = body.data().await {
@@ -119,6 +123,17 @@ async fn answer(
             respond.send_response(response, true).ok().map(drop)
         }
     }
+}
+
+/// Says that all is well: once, or to who watches for as long as it does.
+async fn health(method: &str, mut sending: SendStream<Bytes>) -> Option<()> {
+    const SERVING: &[u8] = &[8, 1];
+    sending.send_data(frame(SERVING), false).ok()?;
+    if method == "Watch" {
+        std::future::poll_fn(|cx| sending.poll_reset(cx)).await.ok()?;
+        return Some(());
+    }
+    sending.send_trailers(status(0)).ok()
 }
 
 /// What a unary request or a server stream is answered with, or a gRPC code.

@@ -113,17 +113,21 @@ impl Door for Connect {
                     true => failure::plain(&error),
                     false => failure::refuse(&error, &self.methods.plans),
                 };
-                return Opening::Answered(answer::bare(refusal, is_head));
+                let meant = self.methods.schema.method_by_path(head.uri.path());
+                return Opening::refused(answer::bare(refusal, is_head), meant);
             }
         };
         match open(shape, &form, &head, body, caller) {
             Ok(call) => Opening::Call(Box::new(call)),
-            Err(error) => Opening::Answered(match form {
-                Form::Stream(codec) => {
-                    failure::stream(&error, form::stream_type(codec), Some(&self.methods.plans))
-                }
-                _ => answer::bare(failure::unary(&error, Some(&self.methods.plans)), is_head),
-            }),
+            Err(error) => {
+                let refusal = match form {
+                    Form::Stream(codec) => {
+                        failure::stream(&error, form::stream_type(codec), Some(&self.methods.plans))
+                    }
+                    _ => answer::bare(failure::unary(&error, Some(&self.methods.plans)), is_head),
+                };
+                Opening::refused(refusal, Some(&shape.method))
+            }
         }
     }
 }

@@ -61,7 +61,10 @@ impl Door for Grpc {
         };
         let content_type = answered_with(content, codec);
         match rpc::open(&self.methods, &head, caller, codec) {
-            Err(error) => Opening::Answered(status::trailers_only(&error, content_type)),
+            Err(error) => {
+                let meant = self.methods.schema.method_by_path(head.uri.path());
+                Opening::refused(status::trailers_only(&error, content_type), meant)
+            }
             Ok(opened) => Opening::Call(Box::new(Call {
                 answer: Box::new(RpcAnswer { content_type, form: Frames(opened.writer()) }),
                 exchange: opened.with_messages(body),

@@ -61,7 +61,10 @@ impl Door for GrpcWeb {
         let answered = sent.answered(&head.headers);
         let (content_type, text) = (answered.content_type(), answered.text);
         match rpc::open(&self.methods, &head, caller, sent.codec) {
-            Err(error) => Opening::Answered(status::trailers_only(&error, content_type)),
+            Err(error) => {
+                let meant = self.methods.schema.method_by_path(head.uri.path());
+                Opening::refused(status::trailers_only(&error, content_type), meant)
+            }
             Ok(opened) => {
                 let form = Frames { writer: opened.writer(), text };
                 Opening::Call(Box::new(Call {

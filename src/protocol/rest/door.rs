@@ -30,6 +30,7 @@ use crate::{
         rule::{self, Rules},
     },
     route::{self, Captures, Found},
+    schema,
 };
 
 /// REST, compiled for one schema.
@@ -65,11 +66,12 @@ impl Door for Rest {
         let body = Upload::new(body, &head.headers);
         let accepted = Accepted::of(&head.headers);
         let is_head = response::is_head(&head.method);
-        match self.call(head, body, caller, accepted) {
+        match self.call(&head, body, caller, accepted) {
             Ok(opening) => opening,
             Err(error) => {
                 let refusal = failure::respond(&error, &self.methods.plans, accepted.problem);
-                Opening::Answered(if is_head { response::strip(refusal) } else { refusal })
+                let refusal = if is_head { response::strip(refusal) } else { refusal };
+                Opening::refused(refusal, self.meant(&head))
             }
         }
     }
@@ -85,14 +87,24 @@ impl Rest {
         })
     }
 
+    /// The method of the route that a request takes, whatever else is wrong with it.
+    fn meant(&self, head: &Parts) -> Option<&Arc<schema::Method>> {
+        let path = head.uri.path();
+        route::check_path(path).ok()?;
+        match self.rules.find(&head.method, path, &mut Captures::new()) {
+            Found::Route(id) => Some(&self.rules.rule(id).method),
+            _ => None,
+        }
+    }
+
     fn call(
         &self,
-        head: Parts,
+        head: &Parts,
         body: Upload,
         caller: &Caller,
         accepted: Accepted,
     ) -> Result<Opening, Error> {
-        let metadata = metadata::from_request(&head, caller)?;
+        let metadata = metadata::from_request(head, caller)?;
         let path = head.uri.path();
         route::check_path(path).map_err(|error| rule::fault::path_encoding(&error))?;
         let mut captures = Captures::new();
@@ -102,16 +114,16 @@ impl Rest {
                 return Ok(options(allowed.into_header_value()));
             }
             Found::MethodNotAllowed(allowed) => {
-                return Err(fault::method_not_allowed(&head, allowed.into_header_value()));
+                return Err(fault::method_not_allowed(head, allowed.into_header_value()));
             }
             Found::NotFound if head.method == Method::OPTIONS && path == "*" => {
                 return Ok(options(HeaderValue::from_static(EVERY_METHOD)));
             }
-            Found::NotFound => return Err(fault::not_found(&head)),
+            Found::NotFound => return Err(fault::not_found(head)),
         };
         let deadline = deadline::stated(&head.headers)?;
         let codings = negotiate::codings(&head.headers)?;
-        let content = check_content(binding, &head)?;
+        let content = check_content(binding, head)?;
         let content_type = head.headers.get(CONTENT_TYPE);
         let content_type = content_type.map(|value| Bytes::copy_from_slice(value.as_bytes()));
         let tail = binding.rule.tail(&captures, head.uri.query());

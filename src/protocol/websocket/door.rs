@@ -76,7 +76,11 @@ impl Door for WebSocket {
         let (head, body) = request.into_parts();
         let session = self.session(&head, &body, upgrade, caller);
         session.map_or_else(
-            |error| Opening::Answered(failure::respond(&error, &self.methods.plans, false)),
+            |error| {
+                let refusal = failure::respond(&error, &self.methods.plans, false);
+                let meant = self.find(head.uri.path(), &mut Captures::new()).ok();
+                Opening::refused(refusal, meant.map(|(rule, ..)| &rule.method))
+            },
             |session| Opening::Session(Box::new(session)),
         )
     }

@@ -219,6 +219,36 @@ fn a_new_field_that_must_be_there_breaks_callers() {
 }
 
 #[test]
+fn changes_of_extensions_break_callers_too() {
+    let base = "service S { rpc Call(M) returns (M); }\n\
+                message M { optional string a = 1; extensions 100 to 199; }\n\
+                extend M { optional string tag = 100; optional N inner = 101; }\n\
+                message N { optional int32 size = 1; }\n";
+    let old = schema_of("proto2", base);
+    let cases: &[(&str, &str, &[&str])] = &[
+        ("optional string tag = 100;", "", &["a.tag: the extension is gone"]),
+        ("tag = 100;", "tag = 102;", &["a.tag: the extension's number was 100 and is 102"]),
+        ("string tag", "string label", &["a.tag: the extension's number is that of `a.label` now"]),
+        (
+            "optional string tag",
+            "optional bytes tag",
+            &["a.tag: the type was `string` and is `bytes`"],
+        ),
+        (
+            "optional string tag",
+            "repeated string tag",
+            &["a.tag: the extension was singular and is repeated"],
+        ),
+        ("int32 size", "int64 size", &["a.N.size: the type was `int32` and is `int64`"]),
+        ("tag = 100;", "tag = 100; optional string more = 102;", &[]),
+    ];
+    for (from, to, want) in cases {
+        let new = schema_of("proto2", &base.replacen(from, to, 1));
+        assert_eq!(told(&old, &new), *want, "{from} -> {to}");
+    }
+}
+
+#[test]
 fn every_change_of_a_large_schema_is_told_once() {
     let large = |kind: &str| {
         let mut text = String::from("service S { rpc Call(M0) returns (M0); }\n");

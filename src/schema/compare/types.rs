@@ -2,7 +2,9 @@
 
 use std::collections::{HashMap, HashSet};
 
-use prost_reflect::{Cardinality, EnumDescriptor, FieldDescriptor, Kind, MessageDescriptor};
+use prost_reflect::{
+    Cardinality, EnumDescriptor, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
+};
 
 use super::{methods::Reached, note};
 use crate::problem::Problem;
@@ -16,7 +18,9 @@ pub(super) fn compare(mut messages: Reached, problems: &mut Vec<Problem>) {
             continue;
         }
         let mut reached = Vec::new();
-        for (before, now) in compare_fields(&old, &new, problems) {
+        let mut same = compare_fields(&old, &new, problems);
+        same.extend(compare_extensions(&old, &new, problems));
+        for (before, now) in same {
             match (before, now) {
                 (Kind::Message(before), Kind::Message(now)) => reached.push((before, now)),
                 (Kind::Enum(before), Kind::Enum(now))
@@ -60,6 +64,53 @@ fn compare_fields(
     same
 }
 
+/// The same for the fields that others add to a message (proto2's extensions), which callers know by
+/// their full names: those are also their JSON names.
+fn compare_extensions(
+    old: &MessageDescriptor,
+    new: &MessageDescriptor,
+    problems: &mut Vec<Problem>,
+) -> Vec<(Kind, Kind)> {
+    let numbers: HashMap<String, u32> =
+        new.extensions().map(|now| (now.full_name().to_owned(), now.number())).collect();
+    let mut same = Vec::new();
+    for extension in old.extensions() {
+        let (place, number) = (extension.full_name(), extension.number());
+        match (numbers.get(place), new.get_extension(number)) {
+            (_, Some(now)) => same.extend(compare_extension(&extension, &now, problems)),
+            (Some(now), None) => {
+                note(problems, place, format!("the extension's number was {number} and is {now}"));
+            }
+            (None, None) => note(problems, place, "the extension is gone".into()),
+        }
+    }
+    same
+}
+
+fn compare_extension(
+    old: &ExtensionDescriptor,
+    new: &ExtensionDescriptor,
+    problems: &mut Vec<Problem>,
+) -> Option<(Kind, Kind)> {
+    let place = old.full_name();
+    if place != new.full_name() {
+        let message = format!("the extension's number is that of `{}` now", new.full_name());
+        note(problems, place, message);
+    }
+    let (was, is) = (label(old.cardinality(), false), label(new.cardinality(), false));
+    if was != is {
+        note(problems, place, format!("the extension was {was} and is {is}"));
+    }
+    let (before, now) = (old.kind(), new.kind());
+    let was = type_name(&before, false, old.is_group());
+    let is = type_name(&now, false, new.is_group());
+    if was != is {
+        note(problems, place, format!("the type was `{was}` and is `{is}`"));
+        return None;
+    }
+    Some((before, now))
+}
+
 fn compare_field(
     old: &FieldDescriptor,
     new: &FieldDescriptor,
@@ -73,8 +124,9 @@ fn compare_field(
         let (was, is) = (old.json_name(), new.json_name());
         note(problems, place, format!("the JSON name was `{was}` and is `{is}`"));
     }
-    if label(old) != label(new) {
-        let (was, is) = (label(old), label(new));
+    let (was, is) =
+        (label(old.cardinality(), old.is_map()), label(new.cardinality(), new.is_map()));
+    if was != is {
         note(problems, place, format!("the field was {was} and is {is}"));
     }
     let (was, is) = (oneof(old), oneof(new));
@@ -86,7 +138,8 @@ fn compare_field(
         note(problems, place, format!("the field was {was} and is {is}"));
     }
     let (before, now) = (old.kind(), new.kind());
-    let (was, is) = (type_name(&before, old), type_name(&now, new));
+    let was = type_name(&before, old.is_map(), old.is_group());
+    let is = type_name(&now, new.is_map(), new.is_group());
     if was != is {
         note(problems, place, format!("the type was `{was}` and is `{is}`"));
         return None;
@@ -94,9 +147,9 @@ fn compare_field(
     Some((before, now))
 }
 
-fn label(field: &FieldDescriptor) -> &'static str {
-    match field.cardinality() {
-        _ if field.is_map() => "a map",
+fn label(cardinality: Cardinality, is_map: bool) -> &'static str {
+    match cardinality {
+        _ if is_map => "a map",
         Cardinality::Repeated => "repeated",
         Cardinality::Required => "required",
         Cardinality::Optional => "singular",
@@ -109,11 +162,11 @@ fn oneof(field: &FieldDescriptor) -> Option<String> {
     (!oneof.is_synthetic()).then(|| oneof.name().to_owned())
 }
 
-fn type_name(kind: &Kind, field: &FieldDescriptor) -> String {
+fn type_name(kind: &Kind, is_map: bool, is_group: bool) -> String {
     match kind {
         // The entry of a map is named after its field, which may have another name now.
-        Kind::Message(_) if field.is_map() => "map".into(),
-        Kind::Message(message) if field.is_group() => format!("group {}", message.full_name()),
+        Kind::Message(_) if is_map => "map".into(),
+        Kind::Message(message) if is_group => format!("group {}", message.full_name()),
         Kind::Message(message) => message.full_name().into(),
         Kind::Enum(values) => values.full_name().into(),
         scalar => format!("{scalar:?}").to_lowercase(),

@@ -31,6 +31,9 @@
 //! | credentials in two places                         | `place`           | `auth_token_in_two_places_…`         |
 //! | made-up headers of a principal                    | `forward`         | `own_copies_of_the_caller_…`, `auth_backend_gets_no_…` |
 //! | guessing of key ids and secrets by time           | `api_key`         | by construction: `key::Hash::is`     |
+//! | a store of keys that is down, or has gone wrong    | `api_key::shared` | `api_key_store_that_is_gone_…`, `api_key_in_a_store_that_can_t_be_read_…` |
+//! | made-up key ids that push good ones out           | `api_key::shared` | by construction: two caches          |
+//! | the password to a store in logs, `/config`, errors | `store::settings`, `config::shown` | `store_is_logged_in_to_and_its_password_never_shown`, `settings_that_can_t_be_are_told_without_the_password`, `secrets_are_not_shown_…` |
 //! | an issuer that is down                            | `refresh`, `introspection` | `jwt_last_good_keys_…`, `auth_issuer_that_can_t_be_asked_…` |
 //! | a door that is less strict than another           | the stage's place | `matrix_callers_are_judged_alike_by_every_door` |
 //!

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::store;
+
 /// Who may call: ways to tell who somebody is, and what becomes of it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -31,7 +33,7 @@ pub struct Settings {
 pub enum Way {
     /// Signed tokens (RFC 7519).
     Jwt(Jwt),
-    /// Keys of which a file has the hashes.
+    /// Keys of which a file or a shared store has the hashes.
     ApiKey(ApiKey),
     /// The client's certificate, which the listener has verified.
     Mtls(Mtls),
@@ -137,16 +139,47 @@ pub enum From {
     Query(String),
 }
 
-/// Keys of which a file has the hashes; `transom keys create` makes them.
+/// Keys of which a file or a shared store has the hashes; `transom keys create` makes them.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 #[schemars(rename = "AuthApiKey")]
 pub struct ApiKey {
     /// The file of the keys, read again when it changes.
-    pub file: PathBuf,
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// Instead of a file: the Redis or Valkey that has them, each as JSON under its `prefix` and
+    /// the id.
+    #[serde(default)]
+    pub redis: Option<store::Settings>,
+    /// With `redis`: how long a key is believed, and so how long one that was revoked is still good;
+    /// `10s` by default.
+    #[serde(default = "cache_key_for", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub cache_for: Duration,
+    /// With `redis`: how long it is believed that there is no such key; `5s` by default.
+    #[serde(default = "cache_unknown_for", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub cache_unknown_for: Duration,
+    /// With `redis`: how old what was read last may be while the store gives no answer; `5m` by
+    /// default, and `0s` refuses such calls once `cache_for` is over.
+    #[serde(default = "stale_for", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub stale_for: Duration,
     /// Where the key stands; `[{ header: x-api-key }]` by default.
     #[serde(default)]
     pub from: Option<Vec<From>>,
+}
+
+fn cache_key_for() -> Duration {
+    Duration::from_secs(10)
+}
+
+fn cache_unknown_for() -> Duration {
+    Duration::from_secs(5)
+}
+
+fn stale_for() -> Duration {
+    Duration::from_secs(300)
 }
 
 /// Which certificates are taken: any that was verified, or those that fit one of the patterns. A

@@ -9,13 +9,22 @@
 //!       scopes: [books.read]
 //!       claims: { tenant: [library, archive] }
 //!       deny_addresses: [192.0.2.0/24]
+//!       when:
+//!         - name: own_shelf
+//!           expression: request.shelf == principal.claims.shelf
 //! ```
 //!
 //! Whatever is asked for has to hold. A caller that nobody knows is asked for credentials (401), one
 //! that is known but lacks something is refused (403, with RFC 6750's `insufficient_scope` where
-//! scopes would mend it). Which claim or address was wrong stands in the log alone.
+//! scopes would mend it). Which claim, address or condition was wrong stands in the log alone.
+//!
+//! Conditions on the message are judged last, once the first message is there, and for a stream again
+//! with every message: nobody gets by with a harmless first one. A stream that ends without a message
+//! is judged as the empty message would be.
 
+mod condition;
 mod settings;
+mod verdict;
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -23,7 +32,9 @@ use futures_util::future::{BoxFuture, ready};
 use http::{HeaderValue, header::WWW_AUTHENTICATE};
 use serde_json::Value;
 
-pub use settings::{Network, Settings, Wanted};
+pub use settings::{Network, Settings, Wanted, When};
+
+use verdict::Verdicts;
 
 use super::{Blueprint, Built, Entry, Finding, Next, Stage, read_settings};
 use crate::{
@@ -43,7 +54,8 @@ pub(super) const ENTRY: Entry = Entry {
 fn build(blueprint: &Blueprint<'_>) -> Built {
     let Some(value) = blueprint.settings else { return Ok(None) };
     let settings = read_settings::<Settings>(value)?;
-    Ok(Some(Box::new(Authorize::compile(settings)?)))
+    let verdicts = Arc::new(Verdicts::compile(&settings.when, blueprint.method)?);
+    Ok(Some(Box::new(Authorize::compile(settings, verdicts)?)))
 }
 
 /// The stage at work.
@@ -51,10 +63,11 @@ struct Authorize {
     settings: Settings,
     /// What a caller that lacks scopes is told (RFC 6750 §3).
     insufficient: HeaderValue,
+    verdicts: Arc<Verdicts>,
 }
 
 impl Authorize {
-    fn compile(settings: Settings) -> Result<Self, Finding> {
+    fn compile(settings: Settings, verdicts: Arc<Verdicts>) -> Result<Self, Finding> {
         for (key, scopes) in [("scopes", &settings.scopes), ("any_scope", &settings.any_scope)] {
             for (index, scope) in scopes.iter().enumerate() {
                 if !is_scope(scope) {
@@ -84,7 +97,7 @@ impl Authorize {
         // Scopes are printable, so the whole can stand in a header.
         let insufficient = HeaderValue::try_from(told)
             .unwrap_or(HeaderValue::from_static("Bearer error=\"insufficient_scope\""));
-        Ok(Self { settings, insufficient })
+        Ok(Self { settings, insufficient, verdicts })
     }
 
     /// Whether a call may go on.
@@ -100,10 +113,7 @@ impl Authorize {
             return Ok(());
         }
         let Some(principal) = exchange.extensions.get::<Arc<Principal>>() else {
-            let message = "the call lacks credentials that it needs";
-            return Err(Error::new(Code::Unauthenticated, "principal_missing", message)
-                .with_origin(Origin::Downstream)
-                .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")));
+            return Err(unknown());
         };
         let has_one = any_scope.is_empty() || any_scope.iter().any(|one| principal.has_scope(one));
         if !has_one || !scopes.iter().all(|scope| principal.has_scope(scope)) {
@@ -150,6 +160,14 @@ fn is_scope(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(fits)
 }
 
+/// Nobody is known to call.
+fn unknown() -> Error {
+    let message = "the call lacks credentials that it needs";
+    Error::new(Code::Unauthenticated, "principal_missing", message)
+        .with_origin(Origin::Downstream)
+        .with_header(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+}
+
 fn denied(reason: &'static str) -> Error {
     let message = "the caller may not call this method";
     Error::new(Code::PermissionDenied, reason, message).with_origin(Origin::Downstream)
@@ -161,15 +179,17 @@ impl Stage for Authorize {
         exchange: Exchange,
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
-        match self.judge(&exchange) {
-            Ok(()) => next.call(exchange),
+        let judged = self.judge(&exchange).and_then(|()| self.verdicts.judge(&exchange));
+        match judged {
+            Ok(true) => next.call(exchange),
+            Ok(false) => Box::pin(self.verdicts.clone().judge_messages(exchange, next)),
             Err(error) => Box::pin(ready(Err(error))),
         }
     }
 
     fn asks_for_approach(&self) -> bool {
         let Settings { allow_addresses, deny_addresses, .. } = &self.settings;
-        !allow_addresses.is_empty() || !deny_addresses.is_empty()
+        !allow_addresses.is_empty() || !deny_addresses.is_empty() || self.verdicts.read_address()
     }
 }
 

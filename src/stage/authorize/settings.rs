@@ -26,9 +26,25 @@ pub struct Settings {
     /// Networks and addresses that calls must not come from, whatever is allowed.
     #[schemars(with = "Vec<String>")]
     pub deny_addresses: Vec<Network>,
+    /// Conditions in CEL, which all have to hold: over `principal`, `method`, `metadata`, `address`
+    /// and the fields of `request`. Of a stream they have to hold for each message.
+    pub when: Vec<When>,
     /// Whether nobody may call: `"*": { authorize: { deny_all: true } }` denies what no other
     /// selector allows with `deny_all: false`. `false` by default.
     pub deny_all: bool,
+}
+
+/// A condition on calls.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "AuthorizeCondition")]
+pub struct When {
+    /// Its name in the log; its place in the list by default.
+    pub name: Option<String>,
+    /// The expression in CEL, `request.shelf == principal.claims.shelf` for example.
+    pub expression: String,
+    /// What the log says where it doesn't hold.
+    pub message: Option<String>,
 }
 
 /// What a claim has to be.

@@ -1,13 +1,22 @@
 //! Who may call, who may not, and what those are told.
 
-use std::sync::Arc;
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
 
 use serde_json::{Value, json};
 
 use crate::{
     error::{Code, Error},
-    exchange::{Approach, Exchange, Messages, Metadata, Principal, PrincipalKind, Reply},
-    stage::testing::{answers, build, chain, exchange, method},
+    exchange::{
+        Approach, Exchange, MessageStream, Messages, Metadata, Principal, PrincipalKind, Reply,
+    },
+    schema::Method,
+    stage::testing::{answers, build, chain, exchange, message, method},
 };
 
 fn principal(kind: PrincipalKind) -> Arc<Principal> {
@@ -116,6 +125,102 @@ async fn authorize_addresses_are_those_of_networks() {
     ] {
         assert_eq!(reason(settings.clone(), from(address)).await, want, "{settings} {address:?}");
     }
+}
+
+/// A method that takes messages with a shelf.
+fn shelved(client_streaming: bool) -> Method {
+    let source = "syntax = \"proto3\"; package t; message R { string shelf = 1; }";
+    Method { input: message(source, "t.R"), client_streaming, ..method(false) }
+}
+
+fn own_shelf() -> Value {
+    json!({ "when": [
+        { "name": "own", "expression": "request.shelf == principal.claims.tenant" },
+    ] })
+}
+
+struct Given(Vec<&'static [u8]>);
+
+impl MessageStream for Given {
+    fn poll_message(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Error>>> {
+        let next = (!self.0.is_empty()).then(|| Ok(Bytes::from_static(self.0.remove(0))));
+        Poll::Ready(next)
+    }
+}
+
+const OWN: &[u8] = b"\x0a\x07library";
+const OTHER: &[u8] = b"\x0a\x04bank";
+
+/// Calls with these messages, of which the backend takes all; says how far it got.
+async fn send(messages: Messages) -> (Option<usize>, Result<(), Error>) {
+    let method = shelved(true);
+    let stage = build("authorize", Some(own_shelf()), &method).unwrap().unwrap();
+    let taken = Arc::new(std::sync::Mutex::new(None::<usize>));
+    let seen = taken.clone();
+    let backend = answers(move |mut exchange: Exchange| {
+        *seen.lock().unwrap() = Some(0);
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        while let Poll::Ready(Some(message)) = exchange.messages.poll_message(&mut context) {
+            message?;
+            *seen.lock().unwrap().as_mut().unwrap() += 1;
+        }
+        Ok(Reply { metadata: Metadata::new(), messages: Messages::none() })
+    });
+    let mut exchange = known(PrincipalKind::Jwt);
+    exchange.messages = messages;
+    let outcome = chain(stage, backend).call(exchange).await.map(drop);
+    let taken = *taken.lock().unwrap();
+    (taken, outcome)
+}
+
+#[tokio::test]
+async fn authorize_condition_holds_for_each_message() {
+    let (taken, outcome) = send(Messages::one(Bytes::from_static(OWN))).await;
+    assert!(taken == Some(1) && outcome.is_ok());
+    let (taken, outcome) = send(Messages::one(Bytes::from_static(OTHER))).await;
+    let error = outcome.unwrap_err();
+    assert_eq!(
+        (taken, error.code(), error.reason()),
+        (None, Code::PermissionDenied, "condition_failed")
+    );
+    assert!(!error.message().contains("own") && !error.message().contains("shelf"), "{error}");
+    let (taken, outcome) = send(Messages::stream(Given(vec![OWN, OWN]))).await;
+    assert!(taken == Some(2) && outcome.is_ok());
+    // The first message decides before the backend hears of the call, a later one ends it.
+    let (taken, outcome) = send(Messages::stream(Given(vec![OTHER, OWN]))).await;
+    assert_eq!((taken, outcome.unwrap_err().reason()), (None, "condition_failed"));
+    let (taken, outcome) = send(Messages::stream(Given(vec![OWN, OTHER, OWN]))).await;
+    assert_eq!((taken, outcome.unwrap_err().reason()), (Some(1), "condition_failed"));
+    // Nothing is the empty message.
+    let (taken, outcome) = send(Messages::stream(Given(vec![]))).await;
+    assert_eq!((taken, outcome.unwrap_err().reason()), (None, "condition_failed"));
+}
+
+#[tokio::test]
+async fn authorize_condition_asks_nobody_who_they_are() {
+    let build = || build("authorize", Some(own_shelf()), &shelved(false)).unwrap().unwrap();
+    let backend =
+        || answers(|_| Ok(Reply { metadata: Metadata::new(), messages: Messages::none() }));
+    let mut nobody = from(None);
+    nobody.messages = Messages::one(Bytes::from_static(OWN));
+    let error = chain(build(), backend()).call(nobody).await.err().unwrap();
+    assert_eq!((error.code(), error.reason()), (Code::Unauthenticated, "principal_missing"));
+}
+
+#[test]
+fn authorize_condition_that_is_wrong_says_where() {
+    let settings = json!({ "when": [
+        { "expression": "request.shelf == 'a'" }, { "expression": "request.shelv == 'a'" },
+    ] });
+    let (path, message) = build("authorize", Some(settings), &shelved(false)).err().unwrap();
+    assert_eq!(path, "when[1].expression");
+    assert!(
+        message.contains("for `test.Service.Call`") && message.contains("did you mean"),
+        "{message}"
+    );
 }
 
 #[test]

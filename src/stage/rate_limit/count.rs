@@ -8,9 +8,10 @@
 //! store that is far away is asked once. What is at hand is answered at once and without allocation.
 //! Calls in flight are no matter of a store: a gateway that dies could never give them back.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
+use http::HeaderMap;
 use smallvec::SmallVec;
 
 use super::{key::Asker, limit::Limit};
@@ -32,7 +33,7 @@ pub trait Count: Send + Sync {
 #[derive(Clone, Copy)]
 pub struct Ask<'a> {
     /// The limit: what it is called, how much it allows, and by what it tells callers apart.
-    pub limit: &'a Limit,
+    pub limit: &'a Arc<Limit>,
     /// Who asks. [`Key::digest`](super::key::Key::digest) of the limit's key makes a number of it that
     /// means something in this process alone, [`Key::parts`](super::key::Key::parts) texts that mean
     /// the same everywhere.
@@ -46,7 +47,24 @@ pub enum Answer<'a> {
     /// They are at hand.
     Now(Verdicts),
     /// Somebody has to be asked for them. An error refuses the call.
-    Later(BoxFuture<'a, Result<Verdicts, Error>>),
+    Later(BoxFuture<'a, Result<Counted, Error>>),
+}
+
+/// The verdicts of somebody who was asked, and what the call and its answer are to bear.
+#[derive(Default)]
+pub struct Counted {
+    /// One for each ask.
+    pub verdicts: Verdicts,
+    /// Headers of the call on its way to the backend, in place of the caller's.
+    pub request: HeaderMap,
+    /// Headers of the answer, of a refusal too.
+    pub response: HeaderMap,
+}
+
+impl From<Verdicts> for Counted {
+    fn from(verdicts: Verdicts) -> Self {
+        Self { verdicts, ..Self::default() }
+    }
 }
 
 /// One verdict for each ask, in the same order.

@@ -41,6 +41,8 @@ pub struct Asker<'a> {
     pub metadata: &'a Metadata,
     /// The call's first message, where a key looks at it and there is one.
     pub message: Option<&'a [u8]>,
+    /// The worker that serves the call.
+    pub worker: usize,
 }
 
 impl<'a> Asker<'a> {
@@ -52,6 +54,7 @@ impl<'a> Asker<'a> {
             address: approach.and_then(|approach| approach.client),
             metadata: &exchange.metadata,
             message,
+            worker: exchange.worker,
         }
     }
 

@@ -40,15 +40,21 @@
 //! | workers that count at the same time            | `local::table`: a lock | `workers_together_never_exceed_…`       |
 //! | streams that are kept open                     | `hold`                 | `stream_is_in_flight_until_…`           |
 //! | a door that is less strict than another        | the stage's place      | `matrix_limits_are_alike_at_every_door` |
+//! | several gateways, each with a limit of its own | `shared`, `service`    | `three_gateways_allow_what_one_would_…` |
+//! | gateways whose clocks differ                   | `shared`: the store's clock | `redis_counts_as_this_process_does_…` |
+//! | whoever counts for all is gone, or hangs       | `fallback`             | `redis_that_hangs_…`, `redis_that_is_away_…`, `service_without_an_answer_…` |
 
 mod amount;
 mod bundle;
 pub mod count;
+mod fallback;
 mod hold;
 pub mod key;
 pub mod limit;
 mod local;
+mod service;
 mod settings;
+mod shared;
 mod told;
 
 use std::sync::{
@@ -57,15 +63,17 @@ use std::sync::{
 };
 
 use futures_util::future::{BoxFuture, ready};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use smallvec::SmallVec;
 
 pub use self::{
     amount::{Measure, Quota, Rate, Window},
-    settings::{Limit, Network, Part, Settings, Store},
+    settings::{Limit, Network, OnFailure, Part, Service, Settings, Store},
 };
 use self::{
     bundle::{Bundle, Bundles},
-    count::{Answer, Ask, Count, Verdict, Verdicts},
+    count::{Answer, Ask, Count, Counted, Verdict, Verdicts},
+    fallback::Fallback,
     hold::Permits,
     key::Asker,
     limit::Making,
@@ -119,9 +127,7 @@ impl RateLimit {
             return Err(("max_keys".into(), format!("write at least {LEAST}")));
         }
         let bundles = Bundles::compile(&Making { blueprint, settings }, waiting)?;
-        let store = match settings.store {
-            Store::Local => Box::new(Local { clock }),
-        };
+        let store = store(settings, blueprint, clock)?;
         let told = AtomicU64::new(0);
         let (cost, needs_message) = (settings.cost, bundles.need_message());
         let stage = Self { bundles, needs_message, cost, store, clock, told };
@@ -218,7 +224,7 @@ impl RateLimit {
     /// Lets a call go on, or not.
     fn decide<'a>(
         &'a self,
-        exchange: Exchange,
+        mut exchange: Exchange,
         message: Option<&[u8]>,
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
@@ -237,15 +243,46 @@ impl RateLimit {
                 }
                 Err(error) => Box::pin(ready(Err(error))),
             },
-            Answer::Later(verdicts) => Box::pin(async move {
-                let verdicts = verdicts.await?;
-                self.conclude(bundle, &bundle.counted, &verdicts)?;
+            Answer::Later(counted) => Box::pin(async move {
+                let Counted { verdicts, request, response } = counted.await?;
+                if let Err(error) = self.conclude(bundle, &bundle.counted, &verdicts) {
+                    return Err(bear(error, &response));
+                }
                 let fields = self.fields(bundle, &entered, &verdicts);
+                replace(&mut exchange.metadata, request);
                 let outcome = next.call(exchange).await;
-                finish(outcome, entered.permits, fields)
+                let outcome = outcome.map_err(|error| bear(error, &response));
+                let mut reply = finish(outcome, entered.permits, fields)?;
+                replace(&mut reply.metadata, response);
+                Ok(reply)
             }),
         }
     }
+}
+
+/// Whoever counts.
+fn store(
+    settings: &Settings,
+    blueprint: &Blueprint<'_>,
+    clock: fn() -> Now,
+) -> Result<Box<dyn Count>, Finding> {
+    let fallback = Fallback { rule: settings.on_failure, clock };
+    let inside = |name: &'static str| {
+        move |(path, problem): Finding| (format!("store.{name}.{path}"), problem)
+    };
+    let Blueprint { folder, lasting, .. } = blueprint;
+    Ok(match &settings.store {
+        Store::Local => Box::new(Local { clock }),
+        Store::Redis(redis) => {
+            let made = shared::Shared::of(redis, folder, lasting, fallback);
+            Box::new(made.map_err(inside("redis"))?)
+        }
+        Store::Service(written) => {
+            let upstream = blueprint.upstream("store.service.upstream", &written.upstream)?;
+            let made = service::Service::of(written, upstream, fallback);
+            Box::new(made.map_err(inside("service"))?)
+        }
+    })
 }
 
 /// A call that has a place wherever one is asked for.
@@ -253,6 +290,24 @@ impl RateLimit {
 struct Entered {
     permits: Permits,
     verdicts: Verdicts,
+}
+
+/// Adds headers to an error.
+fn bear(error: Error, headers: &HeaderMap) -> Error {
+    let add = |error: Error, (name, value): (&HeaderName, &HeaderValue)| {
+        error.with_header(name.clone(), value.clone())
+    };
+    headers.iter().fold(error, add)
+}
+
+/// Puts headers in the place of those of the same names.
+fn replace(metadata: &mut HeaderMap, headers: HeaderMap) {
+    for name in headers.keys() {
+        metadata.remove(name);
+    }
+    for (name, value) in &headers {
+        metadata.append(name.clone(), value.clone());
+    }
 }
 
 /// Marks the answer, and keeps the call's places for as long as it lasts.

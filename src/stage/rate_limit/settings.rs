@@ -1,11 +1,12 @@
 //! What a policy's `rate_limit` may say.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::amount::{Quota, Rate};
+use crate::store;
 
 /// How often, how much and how many at once may be called. All limits hold together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -25,8 +26,11 @@ pub struct Settings {
     pub cost: u64,
     /// Whether answers have `RateLimit` and `RateLimit-Policy`; `true` by default.
     pub headers: bool,
-    /// Who counts; `local`, which is this process, by default.
+    /// Who counts; `local`, which is this process, by default. Calls in flight are always counted by
+    /// this process.
     pub store: Store,
+    /// What holds while whoever counts gives no answer; `local` by default.
+    pub on_failure: OnFailure,
     /// How many callers a limit tells apart at most, 16 bytes each; 131072 by default. Callers
     /// beyond that share what is left.
     pub max_keys: u32,
@@ -41,6 +45,7 @@ impl Default for Settings {
             cost: 1,
             headers: true,
             store: Store::default(),
+            on_failure: OnFailure::default(),
             max_keys: 1 << 17,
         }
     }
@@ -54,6 +59,40 @@ pub enum Store {
     /// This process, which loses what it counted when it ends.
     #[default]
     Local,
+    /// A Redis or Valkey, for all gateways that have the same limits at the same places.
+    Redis(store::Settings),
+    /// A service that speaks Envoy's protocol for that, `envoy.service.ratelimit.v3`.
+    Service(Service),
+}
+
+/// A rate limit service.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+#[schemars(rename = "RateLimitService")]
+pub struct Service {
+    /// The upstream that it is.
+    pub upstream: String,
+    /// The domain that it is asked for; `transom` by default.
+    #[serde(default = "domain")]
+    pub domain: String,
+    /// How long an answer may take; `50ms` by default.
+    #[serde(default = "answer_timeout", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub answer_timeout: Duration,
+}
+
+/// What holds while whoever counts gives no answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "RateLimitOnFailure")]
+pub enum OnFailure {
+    /// This process counts by itself.
+    #[default]
+    Local,
+    /// Calls are allowed.
+    Open,
+    /// Calls are refused with 503, UNAVAILABLE.
+    Closed,
 }
 
 /// One limit: a `rate`, a `quota` or a `concurrency`, and for whom.
@@ -147,4 +186,20 @@ fn positive<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error>
         0 => Err(de::Error::custom("a call that costs nothing is not limited; write at least 1")),
         cost => Ok(cost),
     }
+}
+
+fn domain() -> String {
+    "transom".to_owned()
+}
+
+fn answer_timeout() -> Duration {
+    Duration::from_millis(50)
+}
+
+fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    humantime::parse_duration(&text).map_err(|error| {
+        let mend = "write one with its unit, such as `5s` or `50ms`";
+        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
+    })
 }

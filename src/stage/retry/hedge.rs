@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::{original::Original, plan::Plan, verdict::Verdict};
 use crate::{
     error::Error,
-    exchange::{Attempt, Reply},
+    exchange::{Attempt, Exchange, Reply},
     stage::Next,
 };
 
@@ -21,20 +21,22 @@ pub(super) async fn run(
     plan: &Plan,
     delay: Duration,
     original: Original,
+    mut first: Exchange,
     next: Next<'_>,
 ) -> Result<Reply, Error> {
     let mut under_way = FuturesUnordered::new();
     let end = original.deadline();
     let mut schedule = Schedule { due: Some(Instant::now()), left: plan.attempts, end };
     let mut attempt = Attempt::first();
-    let mut failed = None;
+    first.extensions.insert(attempt.clone());
+    let (mut first, mut failed) = (Some(first), None);
     loop {
         if schedule.is_due() {
-            under_way.push({
-                let attempt = attempt.clone();
-                let original = &original;
-                async move { plan.attempt(original, &attempt, next).await }
+            let exchange = first.take().unwrap_or_else(|| {
+                plan.retries.count();
+                original.copy(&attempt)
             });
+            under_way.push(plan.attempt(exchange, next));
             attempt = attempt.following();
             schedule.sent(delay, plan.budget.allows());
             continue;

@@ -15,7 +15,7 @@
 //! Calls that the backend never saw are sent again by the cluster itself, whatever the policy.
 //!
 //! A method that may not be repeated has no such stage. The others pay for a call that succeeds at
-//! once with one copy of its metadata; no timer is armed but for `per_try_timeout` and `hedge`.
+//! once with a list of its metadata; no timer is armed but for `per_try_timeout` and `hedge`.
 
 mod backoff;
 mod budget;
@@ -95,10 +95,10 @@ impl Stage for Retry {
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
         Box::pin(async move {
-            let original = Original::of(exchange).await?;
+            let (original, first) = Original::of(exchange).await?;
             match self.hedge {
-                None => self.plan.run(original, next).await,
-                Some(delay) => hedge::run(&self.plan, delay, original, next).await,
+                None => self.plan.run(original, first, next).await,
+                Some(delay) => hedge::run(&self.plan, delay, original, first, next).await,
             }
         })
     }

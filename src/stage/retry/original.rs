@@ -1,11 +1,13 @@
-//! A call as it came, of which every attempt is a copy.
+//! A call as it came, of which every further attempt is a copy.
 //!
-//! The copy of the first attempt is what a call costs that succeeds at once: the metadata's table,
-//! while names, values and the message share their bytes.
+//! The first attempt is the call itself. What is kept of it for others is a list of its metadata,
+//! which needs no memory of its own unless there is a lot, and shares names, values and the message
+//! with it.
 
 use std::sync::Arc;
 
 use http::{Extensions, HeaderName, HeaderValue};
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
 use crate::{
@@ -18,10 +20,13 @@ use crate::{
 /// How a backend learns that it may have seen the call (gRFC A6).
 const PREVIOUS: HeaderName = HeaderName::from_static("grpc-previous-rpc-attempts");
 
+/// How many headers a call has that is kept without memory of its own.
+const USUAL: usize = 12;
+
 /// A call whose one message is at hand.
 pub(super) struct Original {
     method: Arc<Method>,
-    metadata: Metadata,
+    metadata: SmallVec<[(HeaderName, HeaderValue); USUAL]>,
     message: Packed,
     deadline: Option<Instant>,
     limits: Limits,
@@ -32,36 +37,33 @@ pub(super) struct Original {
 }
 
 impl Original {
-    /// Takes the call's message, waiting for it if need be.
-    pub(super) async fn of(exchange: Exchange) -> Result<Self, Error> {
-        let Exchange {
-            method,
-            mut metadata,
-            mut messages,
-            deadline,
-            limits,
-            codings,
-            worker,
-            extensions,
-            journal,
-        } = exchange;
-        let message = match messages.as_packed_one() {
+    /// Takes the call's message, waiting for it if need be; gives the call back for its first
+    /// attempt.
+    pub(super) async fn of(mut exchange: Exchange) -> Result<(Self, Exchange), Error> {
+        let limits = exchange.limits;
+        let message = match exchange.messages.as_packed_one() {
             Some(message) => message.clone(),
-            None => messages.only().await?,
+            None => {
+                let message = exchange.messages.only().await?;
+                exchange.messages = one(message.clone(), limits);
+                message
+            }
         };
         // A caller's own count would be taken for the gateway's.
-        metadata.remove(PREVIOUS);
-        Ok(Self {
-            method,
-            metadata,
+        exchange.metadata.remove(PREVIOUS);
+        let header = |(name, value): (&HeaderName, &HeaderValue)| (name.clone(), value.clone());
+        let original = Self {
+            method: exchange.method.clone(),
+            metadata: exchange.metadata.iter().map(header).collect(),
             message,
-            deadline,
+            deadline: exchange.deadline,
             limits,
-            codings,
-            worker,
-            extensions,
-            journal,
-        })
+            codings: exchange.codings,
+            worker: exchange.worker,
+            extensions: exchange.extensions.clone(),
+            journal: exchange.journal.clone(),
+        };
+        Ok((original, exchange))
     }
 
     /// When the caller has given up.
@@ -69,25 +71,20 @@ impl Original {
         self.deadline
     }
 
-    /// Whether the answer is a stream.
-    pub(super) fn is_streamed(&self) -> bool {
-        self.method.server_streaming
-    }
-
-    /// The exchange of one attempt, which is told this deadline.
-    pub(super) fn copy(&self, attempt: &Attempt, deadline: Option<Instant>) -> Exchange {
-        let bound = Bound { limit: self.limits.request_message, origin: Origin::Downstream };
-        let mut metadata = self.metadata.clone();
-        if attempt.number() > 0 {
-            metadata.insert(PREVIOUS, HeaderValue::from(attempt.number()));
+    /// The exchange of a further attempt.
+    pub(super) fn copy(&self, attempt: &Attempt) -> Exchange {
+        let mut metadata = Metadata::with_capacity(self.metadata.len() + 1);
+        for (name, value) in &self.metadata {
+            metadata.append(name, value.clone());
         }
+        metadata.insert(PREVIOUS, HeaderValue::from(attempt.number()));
         let mut extensions = self.extensions.clone();
         extensions.insert(attempt.clone());
         Exchange {
             method: self.method.clone(),
             metadata,
-            messages: Messages::one_packed(self.message.clone(), bound, Metadata::new()),
-            deadline,
+            messages: one(self.message.clone(), self.limits),
+            deadline: self.deadline,
             limits: self.limits,
             codings: self.codings,
             worker: self.worker,
@@ -95,4 +92,9 @@ impl Original {
             journal: self.journal.clone(),
         }
     }
+}
+
+fn one(message: Packed, limits: Limits) -> Messages {
+    let bound = Bound { limit: limits.request_message, origin: Origin::Downstream };
+    Messages::one_packed(message, bound, Metadata::new())
 }

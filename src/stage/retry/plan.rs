@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::{Code, Error},
-    exchange::{Attempt, Reply},
+    exchange::{Attempt, Exchange, Reply},
     meter::Counter,
     stage::Next,
 };
@@ -36,16 +36,27 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Makes attempts until one succeeds, or none is left that is worth it.
-    pub(super) async fn run(&self, original: Original, next: Next<'_>) -> Result<Reply, Error> {
+    pub(super) async fn run(
+        &self,
+        original: Original,
+        first: Exchange,
+        next: Next<'_>,
+    ) -> Result<Reply, Error> {
         let mut backoff = Backoff::new(&self.backoff);
-        let mut attempt = Attempt::first();
+        // An attempt that is given up can't tell whom it called; it is noted while it is under way.
+        let mut attempt = self.per_try.map(|_| Attempt::first());
+        let mut exchange = first;
+        if let Some(attempt) = &attempt {
+            exchange.extensions.insert(attempt.clone());
+        }
         loop {
-            let error = match self.attempt(&original, &attempt, next).await {
+            let error = match self.attempt(exchange, next).await {
                 Ok(reply) => return Ok(reply),
                 Err(error) => error,
             };
             let Some(pushback) = self.judge(&error) else { return Err(error) };
-            if attempt.number() + 1 >= self.attempts {
+            let following = following(attempt.take(), &error);
+            if following.number() >= self.attempts {
                 return Err(error);
             }
             let pause = backoff.pause(pushback);
@@ -54,7 +65,9 @@ impl Plan {
                 return Err(error);
             }
             sleep(pause).await;
-            attempt = attempt.following();
+            self.retries.count();
+            exchange = original.copy(&following);
+            attempt = Some(following);
         }
     }
 
@@ -74,27 +87,27 @@ impl Plan {
     /// of a single message is held back until it is whole.
     pub(super) async fn attempt(
         &self,
-        original: &Original,
-        attempt: &Attempt,
+        mut exchange: Exchange,
         next: Next<'_>,
     ) -> Result<Reply, Error> {
-        if attempt.number() > 0 {
-            self.retries.count();
-        }
-        let deadline = original.deadline();
         let own = self.per_try.map(|limit| Instant::now() + limit);
-        let own = own.filter(|own| deadline.is_none_or(|deadline| *own < deadline));
+        let own = own.filter(|own| exchange.deadline.is_none_or(|deadline| *own < deadline));
         let outcome = match own {
-            None => next.call(original.copy(attempt, deadline)).await,
+            None => next.call(exchange).await,
             Some(own) => {
                 // A stream may go on after its beginning, so its backend isn't told.
-                let told = if original.is_streamed() { deadline } else { Some(own) };
-                let call = next.call(original.copy(attempt, told));
-                timeout_at(own, call).await.unwrap_or_else(|_| Err(too_slow())).map_err(|error| {
-                    let is_over = Instant::now() + HASTE >= own;
-                    let gave_up = matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled);
-                    if is_over && gave_up { too_slow() } else { error }
-                })
+                if !exchange.method.server_streaming {
+                    exchange.deadline = Some(own);
+                }
+                timeout_at(own, next.call(exchange))
+                    .await
+                    .unwrap_or_else(|_| Err(too_slow()))
+                    .map_err(|error| {
+                        let is_over = Instant::now() + HASTE >= own;
+                        let gave_up =
+                            matches!(error.code(), Code::DeadlineExceeded | Code::Cancelled);
+                        if is_over && gave_up { too_slow() } else { error }
+                    })
             }
         };
         if outcome.is_ok() {
@@ -102,6 +115,17 @@ impl Plan {
         }
         outcome
     }
+}
+
+/// The attempt after one that failed so. Of the first it is told there alone whom it called, so that
+/// a call that succeeds at once needn't keep it.
+fn following(attempt: Option<Attempt>, error: &Error) -> Attempt {
+    let attempt = attempt.unwrap_or_else(|| {
+        let first = Attempt::first();
+        error.endpoint().iter().for_each(|endpoint| first.note(endpoint));
+        first
+    });
+    attempt.following()
 }
 
 fn too_slow() -> Error {

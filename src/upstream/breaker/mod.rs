@@ -141,13 +141,26 @@ impl Drop for Permit {
     }
 }
 
+impl Kind {
+    /// The stable word for one too many, and what callers are told.
+    pub(super) fn overflow(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Connections => {
+                ("upstream_max_connections", "the backend has too many connections")
+            }
+            Self::Pending => ("upstream_max_pending", "too many calls wait for the backend"),
+            Self::Requests => {
+                ("upstream_max_requests", "the backend has too many calls to work on")
+            }
+            Self::Retries => {
+                ("upstream_max_retries", "too many calls to the backend are tried again")
+            }
+        }
+    }
+}
+
 fn overflow(kind: Kind) -> Error {
-    let (reason, message) = match kind {
-        Kind::Connections => ("upstream_max_connections", "the backend has too many connections"),
-        Kind::Pending => ("upstream_max_pending", "too many calls wait for the backend"),
-        Kind::Requests => ("upstream_max_requests", "the backend has too many calls to work on"),
-        Kind::Retries => ("upstream_max_retries", "too many calls to the backend are tried again"),
-    };
+    let (reason, message) = kind.overflow();
     Error::new(Code::Unavailable, reason, message)
 }
 

@@ -11,7 +11,8 @@ use crate::problem::Problem;
 #[serde(default, deny_unknown_fields)]
 #[schemars(rename = "Breaker")]
 pub struct Limits {
-    /// Connections; 4096 by default. An endpoint may have one for each worker in any case.
+    /// Connections; 4096 by default. An endpoint for which there is none left is passed over; a
+    /// worker that has none at all may make one in any case.
     pub max_connections: u32,
     /// Calls that wait for a place on a connection; 1024 by default.
     pub max_pending: u32,

@@ -62,6 +62,6 @@ pub(super) async fn once(settings: &Discovery) -> Result<Vec<Address>, String> {
 }
 
 /// What finds the endpoints that the settings mean.
-fn finder(settings: &Discovery) -> Option<(&'static str, Box<dyn Finder>)> {
+pub(super) fn finder(settings: &Discovery) -> Option<(&'static str, Box<dyn Finder>)> {
     KINDS.iter().find_map(|kind| Some((kind.name, (kind.build)(settings)?)))
 }

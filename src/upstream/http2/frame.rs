@@ -87,7 +87,12 @@ pub(super) fn write_goaway(out: &mut Vec<u8>, code: ErrorCode, why: &str) {
     write(out, kind::GOAWAY, 0, 0, &payload);
 }
 
-/// A number of four octets.
+/// The number that a payload of four octets is.
+pub(super) fn whole_u32(payload: &[u8]) -> Option<u32> {
+    payload.try_into().ok().map(u32::from_be_bytes)
+}
+
+/// A number of four octets, whatever follows it.
 pub(super) fn read_u32(octets: &[u8]) -> Option<u32> {
     octets.first_chunk().map(|octets| u32::from_be_bytes(*octets))
 }

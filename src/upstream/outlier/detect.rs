@@ -22,7 +22,9 @@ pub(super) fn heed_streaks(settings: &Outlier, standings: &Standings, now: Insta
         let record = standing.record();
         if record.streak() >= settings.consecutive_errors {
             record.end_streak();
-            eject(settings, standings, standing, now);
+            if is_enforced(settings.enforcing_consecutive_errors) {
+                eject(settings, standings, standing, now);
+            }
         }
     }
 }
@@ -31,12 +33,14 @@ pub(super) fn heed_streaks(settings: &Outlier, standings: &Standings, now: Insta
 pub(super) fn sweep(settings: &Outlier, standings: &Standings, now: Instant) {
     let counts: Vec<_> = standings.iter().map(|standing| standing.record().take()).collect();
     if let Some(rate) = &settings.success_rate {
-        for place in below_the_usual(rate, &counts) {
+        let found = below_the_usual(rate, &counts).into_iter();
+        for place in found.filter(|_| is_enforced(rate.enforcement_percentage)) {
             eject(settings, standings, &standings[place], now);
         }
     }
     if let Some(percentage) = &settings.failure_percentage {
-        for place in above_the_threshold(percentage, &counts) {
+        let found = above_the_threshold(percentage, &counts).into_iter();
+        for place in found.filter(|_| is_enforced(percentage.enforcement_percentage)) {
             eject(settings, standings, &standings[place], now);
         }
     }
@@ -47,6 +51,11 @@ pub(super) fn sweep(settings: &Outlier, standings: &Standings, now: Instant) {
         let forgive = |times: u32| times.checked_sub(1);
         let _ = standing.record().multiplier.fetch_update(Relaxed, Relaxed, forgive);
     }
+}
+
+/// Whether an ejection is carried out, of which so many of a hundred are.
+fn is_enforced(percent: u32) -> bool {
+    fastrand::u32(0..100) < percent
 }
 
 /// Ejects one, if it isn't and as many others are not.

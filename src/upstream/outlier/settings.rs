@@ -14,6 +14,9 @@ use crate::{problem::Problem, upstream::settings::duration};
 pub struct Outlier {
     /// So many failures in a row eject an endpoint at once; 0 for never, 5 by default.
     pub consecutive_errors: u32,
+    /// How many of a hundred ejections for failures in a row are carried out; 100 by default. With
+    /// fewer the others are passed over, by chance.
+    pub enforcing_consecutive_errors: u32,
     /// How often the shares of failures are looked at; `10s` by default.
     #[serde(deserialize_with = "duration")]
     #[schemars(with = "String")]
@@ -40,6 +43,7 @@ impl Default for Outlier {
     fn default() -> Self {
         Self {
             consecutive_errors: 5,
+            enforcing_consecutive_errors: 100,
             interval: Duration::from_secs(10),
             base_ejection_time: Duration::from_secs(30),
             max_ejection_time: Duration::from_secs(300),
@@ -61,11 +65,18 @@ pub struct SuccessRate {
     pub minimum_hosts: u32,
     /// How many calls in an interval are enough; 100 by default.
     pub request_volume: u32,
+    /// How many of a hundred such ejections are carried out; 100 by default.
+    pub enforcement_percentage: u32,
 }
 
 impl Default for SuccessRate {
     fn default() -> Self {
-        Self { stdev_factor: 1.9, minimum_hosts: 5, request_volume: 100 }
+        Self {
+            stdev_factor: 1.9,
+            minimum_hosts: 5,
+            request_volume: 100,
+            enforcement_percentage: 100,
+        }
     }
 }
 
@@ -80,11 +91,13 @@ pub struct FailurePercentage {
     pub minimum_hosts: u32,
     /// How many calls in an interval are enough; 50 by default.
     pub request_volume: u32,
+    /// How many of a hundred such ejections are carried out; 100 by default.
+    pub enforcement_percentage: u32,
 }
 
 impl Default for FailurePercentage {
     fn default() -> Self {
-        Self { threshold: 85, minimum_hosts: 5, request_volume: 50 }
+        Self { threshold: 85, minimum_hosts: 5, request_volume: 50, enforcement_percentage: 100 }
     }
 }
 
@@ -100,22 +113,27 @@ impl Outlier {
         if self.base_ejection_time.is_zero() {
             refuse("base_ejection_time", "the time must not be zero", "write one like `30s`");
         }
-        if self.max_ejection_percent > 100 {
-            refuse("max_ejection_percent", "there are no more than all", "write 0 to 100");
+        let (rate, percentage) = (self.success_rate.as_ref(), self.failure_percentage.as_ref());
+        for (path, percent) in [
+            ("max_ejection_percent", Some(self.max_ejection_percent)),
+            ("enforcing_consecutive_errors", Some(self.enforcing_consecutive_errors)),
+            ("success_rate.enforcement_percentage", rate.map(|one| one.enforcement_percentage)),
+            ("failure_percentage.threshold", percentage.map(|one| one.threshold)),
+            (
+                "failure_percentage.enforcement_percentage",
+                percentage.map(|one| one.enforcement_percentage),
+            ),
+        ] {
+            if percent.is_some_and(|percent| percent > 100) {
+                refuse(path, "there are no more than all", "write 0 to 100");
+            }
         }
-        if self
-            .success_rate
-            .as_ref()
-            .is_some_and(|rate| rate.stdev_factor.is_nan() || rate.stdev_factor < 0.0)
-        {
+        if rate.is_some_and(|rate| rate.stdev_factor.is_nan() || rate.stdev_factor < 0.0) {
             refuse(
                 "success_rate.stdev_factor",
                 "it must not be below zero",
                 "write 1.9 for example",
             );
-        }
-        if self.failure_percentage.as_ref().is_some_and(|percentage| percentage.threshold > 100) {
-            refuse("failure_percentage.threshold", "there are no more than all", "write 0 to 100");
         }
     }
 }

@@ -171,3 +171,35 @@ async fn failure_percentage_ejects_who_is_above_it() {
     sweep(&settings, &standings, Instant::now());
     assert_eq!(ejected(&standings), [0; 0]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn ejections_are_carried_out_as_often_as_is_asked_for() {
+    fastrand::seed(31);
+    let ejections = |settings: &Outlier| {
+        let ejected = |_: &u32| {
+            let standings = standings(1);
+            (0..5).for_each(|_| fails(&standings[0]));
+            sweep(settings, &standings, Instant::now());
+            !ejected(&standings).is_empty()
+        };
+        (0..1000).filter(ejected).count()
+    };
+    let streaks = |enforcing_consecutive_errors| Outlier {
+        enforcing_consecutive_errors,
+        ..Outlier::default()
+    };
+    assert_eq!((ejections(&streaks(0)), ejections(&streaks(100))), (0, 1000));
+    assert!((200..300).contains(&ejections(&streaks(25))));
+    let shares = |enforcement_percentage| Outlier {
+        consecutive_errors: 0,
+        failure_percentage: Some(FailurePercentage {
+            minimum_hosts: 1,
+            request_volume: 5,
+            enforcement_percentage,
+            ..FailurePercentage::default()
+        }),
+        ..Outlier::default()
+    };
+    assert_eq!((ejections(&shares(0)), ejections(&shares(100))), (0, 1000));
+    assert!((700..800).contains(&ejections(&shares(75))));
+}

@@ -18,6 +18,7 @@ use crate::{
     error::Code,
     exchange::{Limits, Messages, Metadata},
     lasting::Lasting,
+    upstream::{Destination, Split},
 };
 
 const SERVICE: &str = "kitchen.v1.Kitchen";
@@ -39,6 +40,10 @@ impl Upstream for Backend {
 }
 
 fn own(backend: fn() -> Result<ServingStatus, Error>) -> Own {
+    own_before(Arc::new(Backend(backend)))
+}
+
+fn own_before(backend: Arc<dyn Upstream>) -> Own {
     let folder = tempfile::tempdir().unwrap();
     let proto = "syntax = 'proto3';\npackage kitchen.v1;\n\
                  import 'google/api/annotations.proto';\n\
@@ -51,7 +56,6 @@ fn own(backend: fn() -> Result<ServingStatus, Error>) -> Own {
     let (schema, problems) = builder.build();
     let schema = schema.unwrap_or_else(|| panic!("{problems:#?}"));
     assert_eq!((schema.services().len(), schema.own_services().len()), (1, 3));
-    let backend: Arc<dyn Upstream> = Arc::new(Backend(backend));
     let draining = Draining::of(&Lasting::new());
     Own::new(Arc::new(schema), HashMap::from([(SERVICE.to_owned(), backend)]), draining)
 }
@@ -109,6 +113,31 @@ async fn health_of_a_service_is_what_its_backend_tells() {
         (gone, ServingStatus::NotServing),
     ] {
         assert_eq!(health(&own(backend), SERVICE).await.unwrap(), status);
+    }
+}
+
+#[tokio::test]
+async fn health_of_a_service_that_is_split_is_that_of_who_answers_it() {
+    let backends: [(&str, fn() -> Result<ServingStatus, Error>); 2] =
+        [("sound", || Ok(ServingStatus::Serving)), ("sick", || Ok(ServingStatus::NotServing))];
+    let upstream = |name: &str| -> Option<Arc<dyn Upstream>> {
+        let (_, answer) = backends.iter().find(|(known, _)| *known == name)?;
+        Some(Arc::new(Backend(*answer)))
+    };
+    for (sound, sick, status) in [(1, 0, ServingStatus::Serving), (0, 1, ServingStatus::NotServing)]
+    {
+        let settings = serde_json::json!({ "split": [
+            { "upstream": "sound", "weight": sound }, { "upstream": "sick", "weight": sick },
+        ] });
+        let Destination::Among(among) = serde_json::from_value(settings).unwrap() else {
+            panic!("one upstream")
+        };
+        let own = own_before(Arc::new(Split::new(&among, 1, upstream).unwrap()));
+        assert_eq!(health(&own, SERVICE).await.unwrap(), status);
+        // Reflection tells of the service whoever answers it.
+        let listed = reflect(&own, "v1", MessageRequest::ListServices(String::new())).await;
+        let MessageResponse::ListServicesResponse(listed) = listed else { panic!("{listed:?}") };
+        assert!(listed.service.iter().any(|service| service.name == SERVICE));
     }
 }
 

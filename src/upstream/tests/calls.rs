@@ -77,8 +77,8 @@ async fn unary_message_comes_back_with_metadata_and_trailers() {
     ] {
         assert_eq!(parts.headers.get(name).unwrap(), value, "{name}");
     }
-    assert_eq!(**journal.endpoint.get().unwrap(), *backend.address.to_string());
-    assert_eq!(journal.upstream_status.get(), Some(&Code::Ok));
+    assert_eq!(*journal.endpoint.get().unwrap(), *backend.address.to_string());
+    assert_eq!(journal.upstream_status.get(), Some(Code::Ok));
     assert!(journal.upstream_latency.get().is_some());
 }
 
@@ -120,7 +120,7 @@ async fn error_in_trailers_carries_message_details_and_metadata() {
     assert_eq!(error.details()[0].type_url, "t/a");
     assert!(error.raw_details().is_some());
     assert_eq!(error.all_metadata(), headers(&[("x-head", "h"), ("x-end", "t")]));
-    assert_eq!(journal.upstream_status.get(), Some(&Code::NotFound));
+    assert_eq!(journal.upstream_status.get(), Some(Code::NotFound));
 }
 
 #[tokio::test]

@@ -210,9 +210,37 @@ async fn endpoints_take_turns() {
         let exchange = unary();
         let journal = exchange.journal.clone().unwrap();
         call(&cluster, exchange).await.unwrap();
-        *served.entry(journal.endpoint.get().unwrap().clone()).or_insert(0) += 1;
+        *served.entry(journal.endpoint.get().unwrap()).or_insert(0) += 1;
     }
     assert_eq!(served.into_values().collect::<Vec<_>>(), [5, 5]);
+}
+
+#[tokio::test]
+async fn connections_stay_within_their_limit_whatever_endpoints_there_are() {
+    let backends = [backend(echo).await, backend(echo).await, backend(echo).await];
+    let settings = Settings {
+        balance: Balance::of(Kind::RoundRobin),
+        breaker: crate::upstream::Limits { max_connections: 1, ..Default::default() },
+        ..settings(&backends.each_ref().map(|backend| backend.address))
+    };
+    let cluster = cluster_with(settings);
+    for _ in 0..20 {
+        assert_eq!(message(call(&cluster, unary()).await).await, "ask");
+    }
+    let connected = |cluster: &Cluster| -> Vec<usize> {
+        let set = cluster.endpoints();
+        set.members.iter().map(|member| member.endpoint.connections()).collect()
+    };
+    assert_eq!(connected(&cluster).iter().sum::<usize>(), 1);
+    // Whom that one leads to may not be called any more: another is made all the same.
+    let set = cluster.endpoints();
+    let called = connected(&cluster).iter().position(|count| *count == 1).unwrap();
+    let later = tokio::time::Instant::now() + Duration::from_secs(60);
+    set.members[called].endpoint.standing().eject(later);
+    for _ in 0..20 {
+        assert_eq!(message(call(&cluster, unary()).await).await, "ask");
+    }
+    assert_eq!(connected(&cluster).iter().sum::<usize>(), 2);
 }
 
 #[tokio::test]
@@ -365,7 +393,7 @@ async fn call_that_is_always_refused_is_unavailable() {
     let cluster = cluster(backend.address);
     let error = failing(&cluster, unary()).await;
     assert_eq!((error.code(), error.reason()), (Code::Unavailable, "upstream_reset"));
-    assert_eq!(tries.load(SeqCst), 3);
+    assert_eq!((tries.load(SeqCst), cluster.state().sent_again), (3, 2));
     // A stream of requests has been consumed and can't be sent again.
     let (_feed, messages, _) = fed();
     assert_eq!(failing(&cluster, exchange("ImportBooks", messages)).await.code(), error.code());

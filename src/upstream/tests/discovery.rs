@@ -1,6 +1,9 @@
 //! Discovery: by a name server whose answers change, vanish and fail, and by a file.
 
-use std::{collections::HashMap, sync::Mutex};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, atomic::AtomicU32},
+};
 
 use hickory_proto::{
     op::{Message, OpCode, ResponseCode},
@@ -14,7 +17,7 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::{
     error::Code,
-    upstream::{ClusterState, Discovery, Dns, Scheme, Srv, WatchedFile},
+    upstream::{ClusterState, Discovery, Dns, Scheme, Srv, WatchedFile, discovery::finder},
 };
 
 /// What a name server answers.
@@ -33,13 +36,20 @@ struct NameServer {
     address: SocketAddr,
     answers: Arc<Mutex<HashMap<String, Answer>>>,
     asked: Arc<AtomicUsize>,
+    /// For how long its answers are good, in seconds.
+    time_to_live: Arc<AtomicU32>,
 }
 
 impl NameServer {
     async fn start() -> Self {
         let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
         let address = socket.local_addr().unwrap();
-        let server = Self { address, answers: Arc::default(), asked: Arc::default() };
+        let server = Self {
+            address,
+            answers: Arc::default(),
+            asked: Arc::default(),
+            time_to_live: Arc::default(),
+        };
         let serving = server.clone();
         tokio::spawn(async move {
             let mut buffer = [0; 4096];
@@ -65,7 +75,8 @@ impl NameServer {
             Answer::Failure(code) => answer.metadata.response_code = code,
             Answer::Records(records) => {
                 let fitting = records.into_iter().filter(|r| r.record_type() == query.query_type());
-                let record = |data| Record::from_rdata(query.name().clone(), 0, data);
+                let time = self.time_to_live.load(SeqCst);
+                let record = |data| Record::from_rdata(query.name().clone(), time, data);
                 answer.add_answers(fitting.map(record).collect::<Vec<_>>());
             }
         }
@@ -186,6 +197,23 @@ async fn answers_that_fail_keep_the_last_set() {
         assert_eq!(message(call(&cluster, unary()).await).await, "ask");
         server.set(NAME, Answer::Records(vec![a(1)]));
         until(&cluster, |state| state.discovery_failure.is_none()).await;
+    }
+}
+
+#[tokio::test]
+async fn answer_is_good_as_long_as_its_records_tell() {
+    let server = NameServer::start().await;
+    server.set(NAME, Answer::Records(vec![a(1), a(2)]));
+    let settings = dns(&server, 1).discovery.unwrap();
+    let (_, mut finder) = finder(&settings).unwrap();
+    // Of the records' time a little has passed; the least and the longest are exact.
+    for (seconds, least, most) in [(0, 0, 1), (1, 0, 1), (60, 55, 60), (100_000, 3600, 3600)] {
+        server.time_to_live.store(seconds, SeqCst);
+        let found = soon(finder.find()).await.unwrap();
+        let good_for = found.good_for;
+        let told = Duration::from_secs(least)..=Duration::from_secs(most);
+        assert!(good_for >= OFTEN && told.contains(&good_for), "{seconds}: {good_for:?}");
+        assert_eq!(found.located.len(), 2);
     }
 }
 

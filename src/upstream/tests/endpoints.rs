@@ -43,7 +43,7 @@ async fn connect_all(cluster: &Cluster) {
 async fn answering(cluster: &Cluster, exchange: Exchange) -> Arc<str> {
     let journal = exchange.journal.clone().unwrap();
     message(call(cluster, exchange).await).await;
-    journal.endpoint.get().unwrap().clone()
+    journal.endpoint.get().unwrap()
 }
 
 #[tokio::test]
@@ -189,6 +189,37 @@ async fn next_attempt_goes_to_another_endpoint() {
             assert!(called.insert(answering(&cluster, exchange).await), "{called:?}");
             attempt = attempt.following();
         }
+    }
+}
+
+#[tokio::test]
+async fn journal_tells_of_the_attempt_that_answered() {
+    let sound = backend(echo).await;
+    let failing = backend(|_, mut respond: SendResponse<Bytes>| async move {
+        let mut response = Response::new(());
+        let trailers = [("grpc-status", "14"), ("content-type", "application/grpc")];
+        *response.headers_mut() = headers(&trailers);
+        respond.send_response(response, true).unwrap();
+    })
+    .await;
+    let cluster = cluster_with(settings(&[failing.address, sound.address]));
+    connect_all(&cluster).await;
+    let mut seen = 0;
+    while seen < 3 {
+        let exchange = unary();
+        let journal = exchange.journal.clone().unwrap();
+        let Err(error) = call(&cluster, exchange).await else { continue };
+        assert_eq!(error.endpoint(), journal.endpoint.get().as_ref());
+        assert_eq!(journal.upstream_status.get(), Some(Code::Unavailable));
+        let mut again = unary();
+        again.journal = Some(journal.clone());
+        let first = Attempt::first();
+        first.note(error.endpoint().unwrap());
+        again.extensions.insert(first.following());
+        call(&cluster, again).await.unwrap();
+        assert_eq!(*journal.endpoint.get().unwrap(), *sound.address.to_string());
+        assert_eq!(journal.upstream_status.get(), Some(Code::Ok));
+        seen += 1;
     }
 }
 

@@ -93,7 +93,16 @@ impl Book {
 }
 
 impl Line {
-    fn of(entry: Entry) -> Result<Self, String> {
+    /// About what it takes, in bytes.
+    pub(super) fn weight(&self) -> usize {
+        let Entry { id, owner, plan, scopes, claims, .. } = &self.entry;
+        let texts = [Some(id), owner.as_ref(), plan.as_ref()];
+        let texts = texts.into_iter().flatten().chain(scopes).map(|text| text.len() + 32);
+        let claims = claims.iter().map(|(name, value)| name.len() + value.to_string().len() + 128);
+        size_of::<Self>() + 256 + texts.sum::<usize>() + claims.sum::<usize>()
+    }
+
+    pub(super) fn of(entry: Entry) -> Result<Self, String> {
         if !(1..=MOST).contains(&entry.hashes.len()) {
             return Err("it needs one hash, or two while its secret is rotated".into());
         }

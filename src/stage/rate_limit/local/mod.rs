@@ -35,6 +35,15 @@ impl Count for Local {
     }
 }
 
+/// What is asked of one limit.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) limit: &'a Limit,
+    /// The number of who asks.
+    pub(super) digest: u64,
+    pub(super) cost: u64,
+}
+
 /// What was taken of a limit, and can be given back.
 #[derive(Clone, Copy)]
 struct Taken {
@@ -44,12 +53,21 @@ struct Taken {
 
 /// Takes the cost from every limit, or from none.
 pub(super) fn take(asks: &[Ask<'_>], now: Now) -> Verdicts {
+    let asked = asks.iter().map(|&Ask { limit, asker, cost }| Asked {
+        limit,
+        digest: limit.key.digest(asker),
+        cost,
+    });
+    take_noted(&asked.collect::<SmallVec<[_; 4]>>(), now)
+}
+
+/// The same, of what was asked earlier.
+pub(super) fn take_noted(asks: &[Asked<'_>], now: Now) -> Verdicts {
     let mut verdicts = Verdicts::new();
     let mut taken: SmallVec<[Taken; 4]> = SmallVec::new();
     let mut refused = false;
-    for Ask { limit, asker, cost } in asks {
-        let digest = limit.key.digest(asker);
-        let (verdict, seat) = take_one(limit, digest, *cost, now);
+    for &Asked { limit, digest, cost } in asks {
+        let (verdict, seat) = take_one(limit, digest, cost, now);
         refused |= !verdict.allowed && !limit.shadow;
         verdicts.push(verdict);
         taken.push(Taken { digest, seat });

@@ -139,10 +139,10 @@ async fn store_that_has_to_be_asked_is_waited_for() {
     struct Far(Verdict);
     impl Count for Far {
         fn ask(&self, asks: &[Ask<'_>]) -> Answer<'_> {
-            let verdicts = asks.iter().map(|_| self.0).collect();
+            let verdicts: Verdicts = asks.iter().map(|_| self.0).collect();
             Answer::Later(Box::pin(async move {
                 tokio::task::yield_now().await;
-                Ok(verdicts)
+                Ok(verdicts.into())
             }))
         }
     }

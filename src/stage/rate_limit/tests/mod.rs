@@ -50,7 +50,8 @@ pub(super) fn set_unix(unix: u64) {
 /// What a test makes stages with.
 pub(super) struct Bench {
     lasting: Lasting,
-    upstreams: Upstreams,
+    /// The upstreams that stages may ask.
+    pub(super) upstreams: Upstreams,
     /// Held, so that what is counted stays.
     _meter: Arc<Meter>,
 }
@@ -58,7 +59,8 @@ pub(super) struct Bench {
 impl Default for Bench {
     fn default() -> Self {
         let lasting = Lasting::new();
-        Self { _meter: Meter::of(&lasting, []), lasting, upstreams: Upstreams::default() }
+        let upstreams = Upstreams::new(["limits".to_owned()]);
+        Self { _meter: Meter::of(&lasting, []), lasting, upstreams }
     }
 }
 

@@ -90,7 +90,7 @@ impl Script {
         let mut seen = self.seen.lock().unwrap();
         seen.push(Seen {
             at: since(Instant::now()),
-            number: exchange.extensions.get::<Attempt>().expect("an attempt").number(),
+            number: exchange.extensions.get::<Attempt>().map_or(0, Attempt::number),
             previous: previous.map(|value| value.to_str().unwrap().to_owned()),
             deadline: exchange.deadline.map(since),
             message: exchange.messages.as_one().expect("a message at hand").to_vec(),

@@ -92,8 +92,8 @@ fn a_budget_is_kept_while_its_settings_stay_the_same() {
     let entry = STAGES.iter().find(|entry| entry.name == "retry").unwrap();
     let make = |settings: &Value, place: &str| {
         let (folder, method) = (std::path::Path::new(""), &method);
-        let (settings, places) = (Some(settings), &|_: &str| unreachable!());
         let (lasting, upstreams) = (&lasting, &Upstreams::default());
+        let (settings, places) = (Some(settings), &|_: &str| unreachable!());
         let blueprint = Blueprint { settings, method, place, places, folder, lasting, upstreams };
         (entry.build)(&blueprint).unwrap().unwrap()
     };

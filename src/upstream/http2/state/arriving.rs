@@ -123,12 +123,10 @@ impl State {
         payload: &[u8],
         wakes: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
-        let [a, b, c, d] = *payload else {
-            return Err(Broken::size("a RST_STREAM that is not four octets long"));
-        };
+        const WRONG: Broken = Broken::size("a RST_STREAM that is not four octets long");
+        let code = ErrorCode(frame::whole_u32(payload).ok_or(WRONG)?);
         self.check_begun(id)?;
         if let Some(stream) = self.streams.get_mut(&id) {
-            let code = ErrorCode(u32::from_be_bytes([a, b, c, d]));
             let is_answered = stream.phase != Phase::Head;
             stream.lose(Lost::Reset { code, is_answered }, wakes);
         }
@@ -211,10 +209,8 @@ impl State {
         payload: &[u8],
         wakes: &mut Vec<Waker>,
     ) -> Result<(), Broken> {
-        let [a, b, c, d] = *payload else {
-            return Err(Broken::size("a WINDOW_UPDATE that is not four octets long"));
-        };
-        let increment = u32::from_be_bytes([a, b, c, d]) & 0x7fff_ffff;
+        const WRONG: Broken = Broken::size("a WINDOW_UPDATE that is not four octets long");
+        let increment = frame::whole_u32(payload).ok_or(WRONG)? & 0x7fff_ffff;
         if id == 0 {
             return self.outward.widen(increment);
         }

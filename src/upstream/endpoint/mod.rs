@@ -5,6 +5,10 @@
 //! task of its own: a caller that leaves while it waits spoils it for nobody. After a failed dial
 //! the lane pauses, and says no at once, until the pause is over.
 
+mod dial;
+mod pause;
+mod slot;
+
 use std::{
     collections::VecDeque,
     sync::{
@@ -14,24 +18,18 @@ use std::{
     time::Duration,
 };
 
-use tokio::{
-    runtime::Handle,
-    sync::oneshot,
-    time::{Instant, sleep},
-};
+use tokio::{runtime::Handle, sync::oneshot};
 
+use self::{dial::Dial, pause::Pause};
+pub(super) use self::{pause::jitter, slot::Slot};
 use super::{
     breaker::{Breaker, Kind, Permit},
-    connection::{self, Connection, Driver, Load},
+    connection::{Connection, Load},
     fault::Fault,
     settings::{Address, Keepalive},
-    standing::{Course, Standing},
+    standing::Standing,
     tls::Identity,
 };
-use crate::error::{Code, Error};
-
-/// The first pause after a failed dial, and the longest.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// Where an endpoint is, and how it is reached.
 pub(super) struct Target {
@@ -65,13 +63,6 @@ struct State {
     pause: Option<Pause>,
 }
 
-/// The time after a failed dial in which no other is made.
-struct Pause {
-    failures: u32,
-    until: Instant,
-    fault: Arc<Fault>,
-}
-
 type Handed = Result<Slot, Arc<Fault>>;
 
 /// What is to be done next for those who wait.
@@ -85,17 +76,8 @@ struct Waiter {
     sender: oneshot::Sender<Handed>,
     /// A connection that refused the call; taken all the same if no other is on its way.
     avoid: Option<Arc<Load>>,
-}
-
-/// A place for one stream. Giving it back lets the next call in.
-pub(super) struct Slot {
-    connection: Arc<Connection>,
-    lane: Arc<Lane>,
-    taken: bool,
-    /// The call that was sent on it, if it is one that counts.
-    course: Option<Course>,
-    /// Its count among the cluster's calls.
-    permit: Option<Permit>,
+    /// Whether a connection may be made for it that is one too many.
+    always: bool,
 }
 
 impl Lane {
@@ -115,18 +97,20 @@ impl Lane {
         Some(self.slot(connection))
     }
 
-    /// A place, if need be after a dial or after others have finished.
+    /// A place, if need be after a dial or after others have finished. `always` is for a caller
+    /// whom no connection leads anywhere: one may be made although there are as many as may be.
     pub(super) async fn acquire(
         self: &Arc<Self>,
         avoid: Option<&Arc<Load>>,
+        always: bool,
     ) -> Result<Slot, Arc<Fault>> {
         let (sender, receiver) = oneshot::channel();
         let dial = {
             let mut state = self.lock();
             state.connections.retain(|connection| connection.is_open());
-            state.waiters.push_back(Waiter { sender, avoid: avoid.cloned() });
+            state.waiters.push_back(Waiter { sender, avoid: avoid.cloned(), always });
             self.waiting.store(true, SeqCst);
-            if avoid.is_some() { self.begin_dial(&mut state) } else { None }
+            if avoid.is_some() { self.begin_dial(&mut state, always) } else { None }
         };
         if let Some(permit) = dial {
             self.dial(permit);
@@ -136,8 +120,8 @@ impl Lane {
     }
 
     /// Dials, if that may be done, on behalf of the calls to come: there is no free place.
-    pub(super) fn prepare(self: &Arc<Self>) {
-        let dial = self.begin_dial(&mut self.lock());
+    pub(super) fn prepare(self: &Arc<Self>, always: bool) {
+        let dial = self.begin_dial(&mut self.lock(), always);
         if let Some(permit) = dial {
             self.dial(permit);
         }
@@ -148,12 +132,18 @@ impl Lane {
     pub(super) fn is_suspect(self: &Arc<Self>) -> bool {
         let mut state = self.lock();
         let suspect = state.connections.is_empty() && state.pause.is_some();
-        let dial = if suspect { self.begin_dial(&mut state) } else { None };
+        let dial = if suspect { self.begin_dial(&mut state, false) } else { None };
         drop(state);
         if let Some(permit) = dial {
             self.dial(permit);
         }
         suspect
+    }
+
+    /// Whether there is no connection, and none on its way.
+    pub(super) fn is_bare(&self) -> bool {
+        let state = self.lock();
+        state.connections.is_empty() && !state.dialing
     }
 
     /// How many connections stand in the lane.
@@ -218,27 +208,35 @@ impl Lane {
                 let fault = pause.fault.clone();
                 return Step::Serve(first, Err(fault));
             }
-            _ => state.waiters.push_front(first),
+            _ => {}
         }
-        self.begin_dial(&mut state).map_or(Step::Rest, Step::Dial)
+        if let Some(permit) = self.begin_dial(&mut state, first.always) {
+            state.waiters.push_front(first);
+            return Step::Dial(permit);
+        }
+        if state.connections.is_empty() && !state.dialing {
+            // Only the breaker can have refused it.
+            return Step::Serve(first, Err(Arc::new(Fault::too_many())));
+        }
+        state.waiters.push_front(first);
+        Step::Rest
     }
 
     /// Starts the dial that was begun under the lock, outside of it: a runtime that is shutting
     /// down drops the task on the spot, and the task then tells the lane.
     fn dial(self: &Arc<Self>, permit: Permit) {
-        let dial = Dial { lane: self.clone(), permit: Some(permit), ended: false };
+        let dial = Dial::of(self.clone(), permit);
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(dial.run());
         }
     }
 
-    /// Notes that a dial is under way, if one may be and none is. The first connection of a lane
-    /// may always be made: without it calls would wait for nothing.
-    fn begin_dial(&self, state: &mut State) -> Option<Permit> {
+    /// Notes that a dial is under way, if one may be and none is.
+    fn begin_dial(&self, state: &mut State, always: bool) -> Option<Permit> {
         if !state.may_dial(self.target.connections) {
             return None;
         }
-        let permit = match state.connections.is_empty() {
+        let permit = match always {
             true => self.breaker.admit_always(Kind::Connections),
             false => self.breaker.try_admit(Kind::Connections)?,
         };
@@ -263,21 +261,11 @@ impl Lane {
                         "upstream connection failed"
                     );
                     self.standing.report_connect_failure();
-                    let failures = state.pause.as_ref().map_or(0, |pause| pause.failures);
-                    state.pause = Some(Pause {
-                        failures: failures.saturating_add(1),
-                        until: Instant::now() + jitter(pause_after(failures)),
-                        fault: Arc::new(fault),
-                    });
+                    state.pause = Some(Pause::after(fault, state.pause.as_ref()));
                 }
             }
         }
         self.settle();
-    }
-
-    fn slot(self: &Arc<Self>, connection: Arc<Connection>) -> Slot {
-        self.standing.enter();
-        Slot { connection, lane: self.clone(), taken: true, course: None, permit: None }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -303,165 +291,5 @@ impl State {
         !self.dialing
             && self.connections.len() < most
             && !self.pause.as_ref().is_some_and(Pause::lasts)
-    }
-}
-
-impl Pause {
-    fn lasts(&self) -> bool {
-        Instant::now() < self.until
-    }
-}
-
-/// A dial under way. However it ends, its lane hears of it.
-struct Dial {
-    lane: Arc<Lane>,
-    /// The connection's count among the cluster's.
-    permit: Option<Permit>,
-    ended: bool,
-}
-
-impl Dial {
-    async fn run(mut self) {
-        let result = connection::connect(&self.lane.target).await;
-        let result = result.map(|(sender, link)| {
-            let connection = Arc::new(Connection::new(sender));
-            if let Some(age) = self.lane.target.max_age {
-                tokio::spawn(retire_in(spread(age), &self.lane, &connection.load));
-            }
-            let (driver, permit) = (Driver::new(link, &connection, &self.lane), self.permit.take());
-            tokio::spawn(async move {
-                driver.run().await;
-                drop(permit);
-            });
-            connection
-        });
-        self.ended = true;
-        self.lane.dialed(result);
-    }
-}
-
-impl Drop for Dial {
-    fn drop(&mut self) {
-        if !self.ended {
-            self.lane.dialed(Err(Fault::abandoned()));
-        }
-    }
-}
-
-impl Slot {
-    /// The connection of the place.
-    pub(super) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
-    /// The endpoint of the place.
-    pub(super) fn target(&self) -> &Arc<Target> {
-        &self.lane.target
-    }
-
-    /// It counts among the cluster's calls as long as it is taken.
-    pub(super) fn hold(&mut self, permit: Permit) {
-        self.permit = Some(permit);
-    }
-
-    /// A call that counts is sent; how it ends is reported to the endpoint's standing.
-    pub(super) fn begin(&mut self, deadline: Option<Instant>) {
-        self.course = Some(Course::begin(deadline));
-    }
-
-    /// The backend has told how the call ended.
-    pub(super) fn told(&mut self, code: Code) {
-        if let Some(course) = &mut self.course {
-            course.told(code);
-        }
-    }
-
-    /// The call failed, unless the backend has told its end before.
-    pub(super) fn failed(&mut self, error: &Error) {
-        if let Some(course) = &mut self.course {
-            course.failed(error);
-        }
-    }
-
-    /// Takes the connection out of its lane: it takes no more calls.
-    pub(super) fn retire(self) {
-        self.lane.remove(&self.connection.load);
-    }
-
-    /// Gives the place back without serving who waits, which the caller is about to do itself.
-    fn give_back_quietly(mut self) {
-        self.connection.load.active.fetch_sub(1, SeqCst);
-        self.lane.standing.leave();
-        self.taken = false;
-    }
-}
-
-impl Drop for Slot {
-    fn drop(&mut self) {
-        if !self.taken {
-            return;
-        }
-        // First the place, then the look at who waits; who waits does it the other way round.
-        self.connection.load.active.fetch_sub(1, SeqCst);
-        self.lane.standing.leave();
-        if let Some(course) = &self.course {
-            self.lane.standing.report(course.outcome());
-        }
-        if self.lane.has_waiters() {
-            self.lane.settle();
-        }
-    }
-}
-
-/// Takes a connection out of its lane after a while; calls on it may end.
-fn retire_in(
-    age: Duration,
-    lane: &Arc<Lane>,
-    load: &Arc<Load>,
-) -> impl Future<Output = ()> + use<> {
-    let (lane, load) = (Arc::downgrade(lane), Arc::downgrade(load));
-    async move {
-        sleep(age).await;
-        if let (Some(lane), Some(load)) = (lane.upgrade(), load.upgrade()) {
-            lane.remove(&load);
-        }
-    }
-}
-
-/// A tenth more or less, so that connections that were made together don't end together.
-fn spread(age: Duration) -> Duration {
-    age / 2 + jitter(age / 2)
-}
-
-/// The pause after this many failures before: doubling, up to the longest.
-fn pause_after(failures: u32) -> Duration {
-    let (first, longest) = PAUSES;
-    first.saturating_mul(1 << failures.min(16)).min(longest)
-}
-
-/// Up to a fifth more or less, so that workers and gateways don't return in step.
-pub(super) fn jitter(pause: Duration) -> Duration {
-    use std::hash::{BuildHasher, RandomState};
-    let random = RandomState::new().hash_one(0) as f64 / u64::MAX as f64;
-    pause.mul_f64(0.8 + 0.4 * random)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_the_longest() {
-        let pauses: Vec<_> = (0..8).map(|failures| pause_after(failures).as_millis()).collect();
-        assert_eq!(pauses, [100, 200, 400, 800, 1600, 3200, 5000, 5000]);
-        assert_eq!(pause_after(u32::MAX), PAUSES.1);
-    }
-
-    #[test]
-    fn jitter_stays_within_a_fifth() {
-        for _ in 0..1000 {
-            let pause = jitter(Duration::from_secs(1));
-            assert!((Duration::from_millis(799)..=Duration::from_millis(1201)).contains(&pause));
-        }
     }
 }

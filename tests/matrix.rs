@@ -14,6 +14,7 @@
 mod answers;
 mod calls;
 mod doors;
+mod external;
 mod http2;
 mod limits;
 mod messages;

@@ -151,7 +151,7 @@ impl RateLimit {
             return Answer::Now(Verdicts::new());
         }
         let ask = |limit| Ask { limit, asker, cost: self.cost };
-        let asks = bundle.counted.iter().map(|limit| ask(limit));
+        let asks = bundle.counted.iter().map(ask);
         self.store.ask(&asks.collect::<SmallVec<[_; 4]>>())
     }
 

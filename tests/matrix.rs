@@ -19,6 +19,7 @@ mod http2;
 mod limits;
 mod messages;
 mod policies;
+mod rules;
 mod websocket;
 
 use serde_json::Value;

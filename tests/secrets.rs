@@ -131,7 +131,8 @@ async fn secrets_are_not_told_by_what_is_wrong_beside_them() {
     let mut places = Vec::new();
     marked(&policy(), "", &mut places);
     assert_eq!(places.len(), 4, "one of each in `policy`");
-    let wrong: [(&str, fn(&mut Value)); 3] = [
+    type Change = fn(&mut Value);
+    let wrong: [(&str, Change); 3] = [
         ("a list in its place", |value| *value = json!([MARKER])),
         ("a mapping in its place", |value| *value = json!({ MARKER: MARKER })),
         ("characters that don't fit", |value| *value = json!(format!("{MARKER}\u{7}"))),

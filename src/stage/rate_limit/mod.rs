@@ -155,8 +155,7 @@ impl RateLimit {
         if bundle.counted.is_empty() {
             return Answer::Now(Verdicts::new());
         }
-        let ask = |limit| Ask { limit, asker, cost: self.cost };
-        let asks = bundle.counted.iter().map(|limit| ask(limit));
+        let asks = bundle.counted.iter().map(|limit| Ask { limit, asker, cost: self.cost });
         self.store.ask(&asks.collect::<SmallVec<[_; 4]>>())
     }
 

@@ -74,6 +74,7 @@ fn callouts(out: &Path) -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure()
         .build_transport(false)
         .build_client(false)
+        .btree_map(".")
         .out_dir(out.join("callouts"))
         .include_file("types.rs")
         .compile_fds(files)?;

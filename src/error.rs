@@ -203,6 +203,15 @@ impl Error {
         self
     }
 
+    /// Keeps only some of the response headers.
+    pub fn retain_headers(mut self, is_kept: impl Fn(&HeaderName) -> bool) -> Self {
+        let headers = std::mem::take(&mut self.0.headers);
+        for (name, value) in headers.iter().filter(|(name, _)| is_kept(name)) {
+            self.0.headers.append(name.clone(), value.clone());
+        }
+        self
+    }
+
     /// Adds a typed detail.
     pub fn with_detail(mut self, detail: Detail) -> Self {
         self.0.details.push(detail);

@@ -80,8 +80,10 @@ async fn walk(
 
     // What policies may judge by and no backend hears of.
     let approach = runtime.asks_for_approach().then(|| {
-        let (uri, headers) = (request.uri(), request.headers());
-        Arc::new(Approach::of(uri, headers, caller.peer.map(|peer| peer.ip()), &caller.trust()))
+        let (uri, headers, peer) = (request.uri(), request.headers(), caller.peer);
+        let approach = Approach::of(uri, headers, peer.map(|peer| peer.ip()), &caller.trust());
+        let (local, version) = (caller.local, request.version());
+        Arc::new(Approach { peer, local, method: request.method().clone(), version, ..approach })
     });
 
     // Which protocol, and which method: before any policy, for policies hang on the method.

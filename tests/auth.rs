@@ -2,4 +2,5 @@
 //! file, and what the backend and the access log hear of them.
 
 mod issuer;
+mod provider;
 mod tokens;

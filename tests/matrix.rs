@@ -14,10 +14,12 @@
 mod answers;
 mod calls;
 mod doors;
+mod external;
 mod http2;
 mod limits;
 mod messages;
 mod policies;
+mod rules;
 mod websocket;
 
 use serde_json::Value;

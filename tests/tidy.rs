@@ -6,6 +6,7 @@
 mod code;
 mod layers;
 mod looks;
+mod threats;
 
 use code::Source;
 

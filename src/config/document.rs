@@ -7,6 +7,7 @@ use serde_json::{Map, Number, Value};
 
 use super::{
     places::{Places, Secret, join_index, join_key},
+    shown,
     substitute::substitute,
 };
 use crate::problem::Problem;
@@ -85,7 +86,11 @@ impl Reader<'_> {
                     let Some(name) = self.key(key, path) else { continue };
                     let path = join_key(path, &name);
                     self.places.set_line(&path, key.span.start.line());
-                    object.insert(name, self.value(node, &path, depth + 1));
+                    let value = self.value(node, &path, depth + 1);
+                    if shown::is_told_nobody(&name) {
+                        self.hide(&value, &path);
+                    }
+                    object.insert(name, value);
                 }
                 Value::Object(object)
             }
@@ -96,6 +101,17 @@ impl Reader<'_> {
                 Value::Null
             }
         }
+    }
+
+    /// Keeps what stands in the file itself out of problems as well.
+    fn hide(&mut self, value: &Value, path: &str) {
+        let text = match value {
+            Value::String(text) => text.clone(),
+            Value::Number(number) => number.to_string(),
+            _ => return,
+        };
+        let (path, reference) = (path.to_owned(), shown::MASK.to_owned());
+        self.places.add_secret(Secret { path, reference, value: text });
     }
 
     fn key(&mut self, key: &MarkedYaml<'_>, path: &str) -> Option<String> {

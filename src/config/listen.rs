@@ -6,7 +6,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Address, Mode, ProxyProtocol, TrustedProxy, duration, size::Size};
+use super::{Address, Mode, ProxyProtocol, SecurityHeaders, TrustedProxy, duration, size::Size};
 use crate::tls;
 
 /// One listening socket.
@@ -34,6 +34,14 @@ pub struct Listen {
     #[serde(default = "max_head")]
     #[schemars(with = "Size")]
     max_head: Size,
+    /// The most headers of a request; past it the answer is 431. 100 by default.
+    #[serde(default = "max_headers")]
+    #[schemars(range(min = 1, max = 10_000))]
+    pub max_headers: usize,
+    /// Headers of answers by which browsers are told to be careful; none by default, the usual ones
+    /// with `{}`.
+    #[serde(default)]
+    pub security_headers: Option<SecurityHeaders>,
     /// How long a request's head may take to arrive; `10s` by default.
     #[serde(default = "head_timeout", deserialize_with = "duration::read")]
     #[schemars(with = "String")]
@@ -54,6 +62,10 @@ pub struct Listen {
 
 fn max_head() -> Size {
     Size(64 << 10)
+}
+
+fn max_headers() -> usize {
+    100
 }
 
 fn head_timeout() -> Duration {
@@ -82,6 +94,8 @@ impl Listen {
             trusted_proxies: Vec::new(),
             proxy_protocol: ProxyProtocol::Off,
             max_head: max_head(),
+            max_headers: max_headers(),
+            security_headers: None,
             head_timeout: head_timeout(),
             idle_timeout: idle_timeout(),
             max_connections: max_connections(),

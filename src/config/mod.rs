@@ -31,6 +31,7 @@ mod read;
 mod reflections;
 mod resolve;
 mod runtime;
+mod security;
 mod selector;
 mod shown;
 mod size;
@@ -56,4 +57,5 @@ pub use self::{
     reflections::Reflections,
     resolve::Resolved,
     runtime::Runtime,
+    security::SecurityHeaders,
 };

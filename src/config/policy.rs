@@ -3,7 +3,7 @@
 //! Each module has its own settings type and so its own keys; a stage has one key, its name. The
 //! keys, their JSON Schema and their checks all come from those types and the table of stages.
 
-use std::{collections::BTreeSet, sync::LazyLock};
+use std::{collections::BTreeSet, fmt, sync::LazyLock};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -26,9 +26,16 @@ use crate::{
 };
 
 /// A policy as written for one selector.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(transparent)]
 pub struct Written(pub(super) Map<String, Value>);
+
+/// Without the values, among which are secrets.
+impl fmt::Debug for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 /// What holds for a method, all selectors merged.
 #[derive(Clone, Debug)]

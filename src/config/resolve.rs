@@ -37,7 +37,7 @@ pub struct Resolved {
 }
 
 /// The policies as written, by selector, the least specific first.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Rules(Vec<(Selector, Map<String, Value>)>);
 
 impl Rules {

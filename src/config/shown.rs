@@ -7,7 +7,7 @@ use saphyr::{LoadableYamlNode, Yaml};
 use serde_json::{Map, Value};
 
 /// What stands for a secret.
-const MASK: &str = "***";
+pub(super) const MASK: &str = "***";
 
 /// Words in the names of keys (and of headers) whose values are secret.
 const SECRETS: [&str; 8] =
@@ -59,6 +59,14 @@ fn text_of(key: &Yaml<'_>) -> Option<String> {
         },
         _ => None,
     }
+}
+
+/// Whether the value of a key is a secret in whatever way it is used: a cookie's name is none.
+pub(super) fn is_told_nobody(key: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    // Selectors and names of types have dots.
+    let is_setting = !key.contains('.');
+    is_setting && ["password", "passwd", "secret", "authorization"].iter().any(|w| key.contains(w))
 }
 
 fn is_secret(key: &str) -> bool {

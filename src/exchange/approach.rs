@@ -3,9 +3,13 @@
 //! Only gathered while some policy looks at it. The gateway lays it among the
 //! [`extensions`](super::Exchange::extensions) as an `Arc<Approach>`.
 
-use std::{fmt, net::IpAddr, sync::Arc};
+use std::{
+    fmt,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
 
-use http::{HeaderMap, HeaderName, Uri, header::SEC_WEBSOCKET_PROTOCOL};
+use http::{HeaderMap, HeaderName, Method, Uri, Version, header::SEC_WEBSOCKET_PROTOCOL};
 use ipnet::IpNet;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -19,6 +23,14 @@ pub struct Approach {
     /// The caller's address, behind trusted proxies alone; none on a Unix socket, or where a
     /// trusted proxy names none.
     pub client: Option<IpAddr>,
+    /// The connection's other end; none on a Unix socket.
+    pub peer: Option<SocketAddr>,
+    /// The connection's own end; none on a Unix socket.
+    pub local: Option<SocketAddr>,
+    /// The request's HTTP method.
+    pub method: Method,
+    /// The version of HTTP that it came by.
+    pub version: Version,
     /// The request's target. Its query may hold secrets.
     pub uri: Uri,
     /// The tokens that a WebSocket's handshake offers as `bearer.<token>`.
@@ -46,6 +58,7 @@ impl Approach {
             client: client.map(|one| one.to_canonical()),
             uri: uri.clone(),
             tokens: tokens.collect(),
+            ..Self::default()
         }
     }
 }

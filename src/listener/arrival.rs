@@ -40,15 +40,19 @@ pub(super) async fn receive(
     tls: Option<&Live>,
     worker: usize,
 ) -> Result<Arrived, String> {
+    let mut local = None;
     if let Wire::Tcp(stream) = &wire {
         let _ = stream.set_nodelay(true);
+        local = stream.local_addr().ok();
     }
     let mut raw = Raw::new(wire);
     let client = client(&mut raw, peer, listen).await?;
     let caller = Caller::new(client, listen.scheme(), worker)
+        .local(local)
         .trusted(listen.trusts(client))
         .proxies(listen.proxies_behind(client))
-        .head_limit(listen.head_limit());
+        .head_limit(listen.head_limit())
+        .header_limit(listen.max_headers);
     let Some(live) = tls else {
         return Ok(Arrived { stream: Stream::Plain(raw), caller, chosen: None });
     };

@@ -36,6 +36,9 @@ const READ_BUFFER: usize = 16 << 10;
 /// writes that streams are gathered into.
 const SEND_BUFFER: usize = 64 << 10;
 
+/// How many headers of HTTP/1.1 the library takes if it isn't told otherwise.
+const LIBRARY_HEADERS: usize = 100;
+
 /// What every connection of a worker shares.
 pub(super) struct Context {
     pub(super) gateway: Arc<Gateway>,
@@ -64,6 +67,7 @@ pub(super) async fn serve<S>(
     let caller = Arc::new(caller.lodging(lodging));
     let mut overseer = Overseer::new(&context.listen, activity.clone(), draining);
     let mut socket = Socket::new(stream, activity.clone());
+    let security = context.listen.security_headers.clone().map(Arc::new);
     loop {
         let tongue = match wait_for_bytes(&mut socket, &mut overseer).await {
             Ok(tongue) => match chosen {
@@ -74,7 +78,7 @@ pub(super) async fn serve<S>(
             Err(Silence::Leave) => return drop(socket.shutdown().await),
             Err(Silence::Gone) => return,
         };
-        let service = service(&context.gateway, &caller, &activity);
+        let service = service(&context.gateway, &caller, &activity, security.as_ref());
         if tongue == Tongue::Http2 {
             activity.note_http2();
             let (corked, puller) = cork(socket);
@@ -117,6 +121,11 @@ fn head_buffer(listen: &Listen) -> usize {
 fn builder1(listen: &Listen) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(None).max_buf_size(head_buffer(listen));
+    // The library's own count lies above ours, as with the bytes; what it counts past its usual
+    // hundred costs an allocation a request.
+    if listen.max_headers > LIBRARY_HEADERS {
+        builder.max_headers(listen.max_headers.saturating_mul(2));
+    }
     builder
 }
 

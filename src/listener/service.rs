@@ -17,6 +17,7 @@ use hyper::{
 
 use super::activity::{Activity, CallInProgress};
 use crate::{
+    config::SecurityHeaders,
     error::Error,
     gateway::Gateway,
     protocol::{
@@ -30,6 +31,7 @@ pub(super) fn service(
     gateway: &Arc<Gateway>,
     caller: &Arc<Caller>,
     activity: &Arc<Activity>,
+    security: Option<&Arc<SecurityHeaders>>,
 ) -> impl Service<
     Request<Incoming>,
     Response = Response<ResponseBody>,
@@ -38,12 +40,17 @@ pub(super) fn service(
 > + Send
 + 'static {
     let (gateway, caller, activity) = (gateway.clone(), caller.clone(), activity.clone());
+    let security = security.cloned();
     service_fn(move |request: Request<Incoming>| {
         let call = activity.begin_call(!request.body().is_end_stream());
         let (gateway, caller) = (gateway.clone(), caller.clone());
+        let security = security.clone();
         let is_connect = request.method() == Method::CONNECT;
         async move {
-            let response = gateway.serve(request, &caller).await;
+            let mut response = gateway.serve(request, &caller).await;
+            if let Some(security) = security {
+                security.dress(caller.scheme == "https", response.headers_mut());
+            }
             if is_connect && response.status().is_success() {
                 call.becomes_tunnel();
             }

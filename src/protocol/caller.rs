@@ -15,6 +15,8 @@ use crate::exchange::{Identity, Trust};
 pub struct Caller {
     /// The peer's address; none on a Unix socket.
     pub peer: Option<SocketAddr>,
+    /// The gateway's own address on the connection; none on a Unix socket.
+    pub local: Option<SocketAddr>,
     /// `http` or `https`.
     pub scheme: &'static str,
     /// The worker thread that serves the connection, from 0.
@@ -29,6 +31,8 @@ pub struct Caller {
     pub identity: Option<Arc<Identity>>,
     /// What a request head may take, in bytes: path, query, header names and values.
     pub head_limit: usize,
+    /// How many headers a request may have.
+    pub header_limit: usize,
     /// What keeps the connection for a session; none where there are no sessions.
     pub lodging: Option<Arc<dyn Lodging>>,
 }
@@ -54,6 +58,7 @@ impl Caller {
             peer.and_then(|peer| HeaderValue::from_str(&peer.ip().to_canonical().to_string()).ok());
         Self {
             peer,
+            local: None,
             scheme,
             worker,
             forwarded_for,
@@ -61,6 +66,7 @@ impl Caller {
             proxies: Arc::default(),
             identity: None,
             head_limit: 64 << 10,
+            header_limit: 100,
             lodging: None,
         }
     }
@@ -80,6 +86,18 @@ impl Caller {
     /// Sets another limit than 64 KiB for request heads.
     pub fn head_limit(mut self, bytes: usize) -> Self {
         self.head_limit = bytes;
+        self
+    }
+
+    /// Sets another limit than 100 for the headers of a request.
+    pub fn header_limit(mut self, headers: usize) -> Self {
+        self.header_limit = headers;
+        self
+    }
+
+    /// Says which of the gateway's addresses was called.
+    pub fn local(mut self, address: Option<SocketAddr>) -> Self {
+        self.local = address;
         self
     }
 

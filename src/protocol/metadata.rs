@@ -31,7 +31,7 @@ const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 /// INVALID_ARGUMENT for a `-bin` header that isn't base64, and for a `Host` that is missing, given
 /// twice or malformed; RESOURCE_EXHAUSTED (431) for a head over the caller's limit.
 pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
-    check_size(head, caller.head_limit)?;
+    check_size(head, caller)?;
     let host = host(head)?;
     let mut metadata = Metadata::with_capacity(head.headers.len() + 3);
     let is_listed = |name| head.headers.get_all(CONNECTION).iter().any(|one| lists(one, name));
@@ -52,8 +52,15 @@ pub fn from_request(head: &Parts, caller: &Caller) -> Result<Metadata, Error> {
     Ok(metadata)
 }
 
-/// Refuses a head over the limit.
-fn check_size(head: &Parts, limit: usize) -> Result<(), Error> {
+/// Refuses a head over the caller's limits.
+fn check_size(head: &Parts, caller: &Caller) -> Result<(), Error> {
+    let (limit, most) = (caller.head_limit, caller.header_limit);
+    let count = head.headers.len();
+    if count > most {
+        return Err(too_large(format!(
+            "the request has {count} headers; at most {most} are taken"
+        )));
+    }
     // The limit is far away for nearly all: a name and a value are at most a few kilobytes.
     let path = head.uri.path_and_query().map_or(0, |path| path.as_str().len());
     let size = head
@@ -63,10 +70,13 @@ fn check_size(head: &Parts, limit: usize) -> Result<(), Error> {
     if size <= limit {
         return Ok(());
     }
-    let message = format!("the request's head has {size} bytes; at most {limit} are taken");
-    Err(Error::new(crate::error::Code::ResourceExhausted, "head_too_large", message)
+    Err(too_large(format!("the request's head has {size} bytes; at most {limit} are taken")))
+}
+
+fn too_large(message: String) -> Error {
+    Error::new(crate::error::Code::ResourceExhausted, "head_too_large", message)
         .with_origin(crate::error::Origin::Downstream)
-        .with_http(http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE))
+        .with_http(http::StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)
 }
 
 /// Whether a header tells of this hop or controls the call, so that it is not passed on.

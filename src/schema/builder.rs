@@ -152,7 +152,8 @@ impl SchemaBuilder {
         imports::check_duplicates(&files, &mut problems);
         let sources = methods::Sources::of(&files);
         let mut files = imports::order(files, &mut problems);
-        let original = original::pack(&files);
+        let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
+        let original = original::pack(&files, &is_exposed);
         imports::flatten(&mut files);
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
@@ -161,7 +162,6 @@ impl SchemaBuilder {
         if problems.iter().any(Problem::is_error) {
             return (None, problems);
         }
-        let is_exposed = |method: &str| expose.as_ref().is_none_or(|accepts| accepts(method));
         let mut found = methods::find(&pool, &sources, services, &own, is_exposed, &mut problems);
         lay_over(&mut found, rules, rule_problems);
         if let Some(accepts) = auto_map {

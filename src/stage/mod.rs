@@ -3,16 +3,47 @@
 //! A stage is a folder here and a line in [`STAGES`], whose order is run order. It sees the
 //! exchange on its way up and the reply on its way back, and may refuse with one
 //! [`Error`], which each protocol writes in its own tongue.
+//!
+//! # What is defended
+//!
+//! All of the gateway, by threat. Who calls is a table of [`auth`], how often one of [`rate_limit`]. A
+//! test holds that the tests are there.
+//!
+//! | threat                                       | defence                  | test                                |
+//! |----------------------------------------------|--------------------------|-------------------------------------|
+//! | a request that two servers read as two       | the listener             | `length_and_chunks_together_are_not_two_requests` |
+//! | a path, verb or header that leads around a policy | methods are found once, policies hang on methods | `detours_lead_to_the_policy_…` |
+//! | a door that is less strict than another      | stages stand behind all doors | `matrix_callers_are_judged_…`, `matrix_services_decide_alike_…`, `matrix_limits_are_alike_…` |
+//! | methods that nobody was to know of           | `schema`: `expose`       | `exposed_alone_is_there_…`, `exposed_alone_is_told_of_by_reflection` |
+//! | headers made up as if a service had set them | `external::names`        | `external_headers_for_the_backend_are_…`, `lists_strip_copies_too` |
+//! | a deciding service that is down, slow or mad | `external`: closed       | `external_service_that_decides_nothing_…`, `external_service_that_is_gone_…` |
+//! | a decision that comes behind the first message | `external`             | `matrix_services_decide_alike_…`    |
+//! | a service's answer that frames or controls   | `names`                  | `names_that_frame_or_control_are_reserved` |
+//! | huge heads, many headers, heads without end  | the listener             | `head_past_the_limit_is_431`, `edges_headers_past_the_count_are_431`, `head_that_never_ends_…` |
+//! | huge messages, and small ones that unpack to huge | sizes by selector   | `message_past_the_limit_is_413_…`, `edges_selector_may_have_…`, `damage_is_told_to_who_did_it` |
+//! | deep nesting                                 | `transcode`              | `body_nested_past_the_limit_is_400` |
+//! | a caller or a backend that falls silent      | `timeout`                | `caller_that_falls_silent_…`, `stream_that_falls_silent_…`, `answer_that_does_not_begin_…` |
+//! | floods of HTTP/2 frames                      | the listener             | `http2_rapid_reset_…`, `http2_continuation_flood_…`, `http2_header_bomb_…` |
+//! | a backend that breaks HTTP/2                 | `upstream::http2`        | `first_frame_has_to_be_settings`    |
+//! | a forged address                             | the listener's trusted proxies | `caller_is_told_in_forwarded_headers_…`, `proxy_protocol_of_a_stranger_…` |
+//! | web pages of other origins                   | `protocol::cors`, `websocket` | `page_of_another_origin_is_refused_…`, `page_of_another_origin_is_403_…` |
+//! | what browsers make of answers                | `security_headers`       | `edges_answers_of_every_kind_…`     |
+//! | secrets that are printed                     | `config`                 | `secrets_are_seen_neither_…`, `secrets_are_not_told_by_…`, `secrets_are_not_printed_…` |
+//! | old TLS, and its known faults                | `tls`                    | `edges_tls_has_nothing_…`           |
+//! | web pages that reach the operator's port     | `admin`                  | `admin_is_not_for_web_pages`        |
 
 pub mod admission;
 pub mod auth;
 pub mod authorize;
 mod expression;
+pub mod external;
 pub mod headers;
 pub mod rate_limit;
 pub mod retry;
 pub mod timeout;
 pub mod validate;
+
+mod names;
 
 #[cfg(test)]
 mod testing;
@@ -145,15 +176,18 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// `timeout` is the outermost, so that its deadline covers all the others, and with them every
 /// attempt that `retry` makes. `rate_limit` stands on both sides of `auth` and `authorize`, with the
 /// limits that don't need to know the caller before and the others behind: even the attempt to get in
-/// is limited, and then nothing is done for somebody who may not call. `validate` looks at the messages of those alone who may. `admission` counts calls, not attempts, and what it refuses is not
-/// tried again. `headers` is the innermost: what it gives the backend (an
-/// `authorization` of the gateway's own, for example) must not be taken by another stage for
-/// something that the caller brought.
+/// is limited, and then nothing is done for somebody who may not call. `ext_authz` follows them: it
+/// hears who calls, nobody is asked about callers that are refused anyway, and what it refuses takes
+/// nothing from a quota. `validate` looks at the messages of those alone who may. `admission` counts
+/// calls, not attempts, and what it refuses is not tried again. `headers` is the innermost: what it
+/// gives the backend (an `authorization` of the gateway's own, for example) must not be taken by
+/// another stage for something that the caller brought.
 pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
     rate_limit::FIRST,
     auth::ENTRY,
     authorize::ENTRY,
+    external::ENTRY,
     rate_limit::ADMITTED,
     validate::ENTRY,
     admission::ENTRY,

@@ -26,6 +26,7 @@ fn run_order_is_as_documented() {
         "rate_limit",
         "auth",
         "authorize",
+        "ext_authz",
         "rate_limit",
         "validate",
         "admission",

@@ -2,6 +2,8 @@
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use futures_util::future::join_all;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpListener,
@@ -196,4 +198,71 @@ fn settings_that_can_t_be_are_told_without_the_password() {
     let mut hasty = Settings::at("redis://host");
     hasty.answer_timeout = Some(Duration::ZERO);
     assert!(told(&hasty).starts_with("answer_timeout: "));
+}
+
+#[tokio::test]
+async fn calls_beyond_those_that_may_wait_are_refused_at_once() {
+    const CALLS: usize = 5000;
+    let server = Server::start(&[]).await;
+    let store = store(&server.settings());
+    until(&store, Result::is_ok).await;
+    server.signal("STOP");
+    let patience = Duration::from_secs(2);
+    let outcomes = join_all((0..CALLS).map(|_| store.read(0, "key", patience))).await;
+    let count = |fault: &Fault| {
+        outcomes.iter().filter(|outcome| outcome.as_ref().err() == Some(fault)).count()
+    };
+    assert_eq!(count(&Fault::Busy), CALLS - 4096);
+    assert_eq!(count(&Fault::Late) + count(&Fault::Away), 4096);
+    server.signal("CONT");
+    until(&store, Result::is_ok).await;
+}
+
+#[tokio::test]
+async fn store_with_tls_is_trusted_by_its_authority_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let mut params = CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let issuer = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    std::fs::write(file("ca.pem"), issuer.pem()).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["localhost".to_owned()]).unwrap();
+    std::fs::write(file("own.pem"), params.signed_by(&key, &issuer).unwrap().pem()).unwrap();
+    std::fs::write(file("own.key"), key.serialize_pem()).unwrap();
+    let stranger = CertifiedIssuer::self_signed(
+        CertificateParams::new(Vec::new()).unwrap(),
+        KeyPair::generate().unwrap(),
+    );
+    std::fs::write(file("stranger.pem"), stranger.unwrap().pem()).unwrap();
+    // Free a moment ago: nobody else asks for a port of that number now.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let _server = Server::start(&[
+        "--tls-port",
+        &port.to_string(),
+        "--tls-cert-file",
+        &file("own.pem"),
+        "--tls-key-file",
+        &file("own.key"),
+        "--tls-ca-cert-file",
+        &file("ca.pem"),
+        "--tls-auth-clients",
+        "no",
+        "--requirepass",
+        "hunter2",
+    ])
+    .await;
+    let mut settings = Settings::at(&format!("rediss://default:hunter2@localhost:{port}/1"));
+    settings.connect_timeout = Duration::from_secs(10);
+    settings.ca = Some(file("ca.pem").into());
+    until(&store(&settings), Result::is_ok).await;
+    settings.ca = Some(file("stranger.pem").into());
+    assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(Fault::Away));
+    // The certificate is for another name, and one without TLS isn't understood.
+    settings.ca = Some(file("ca.pem").into());
+    settings.url = super::Url(format!("rediss://default:hunter2@127.0.0.1:{port}"));
+    assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(Fault::Away));
+    settings.ca = None;
+    settings.url = super::Url(format!("redis://default:hunter2@localhost:{port}"));
+    assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(Fault::Away));
 }

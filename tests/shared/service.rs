@@ -86,8 +86,8 @@ async fn start() -> (Counter, std::net::SocketAddr, Runtime) {
 #[tokio::test]
 async fn rate_limit_service_decides_for_every_protocol_until_it_is_gone() {
     let (counter, address, serving) = start().await;
-    let rig = Rig::with_upstream_and_policy(
-        &format!("limits: {{ endpoints: [\"http://{address}\"] }}"),
+    let rig = Rig::with_upstreams(
+        &[format!("limits: {{ endpoints: [\"http://{address}\"] }}")],
         "rate_limit: { limits: { per_tenant: { rate: 5/d, key: { header: x-tenant } } }, \
          store: { service: { upstream: limits, domain: books, answer_timeout: 20s } } }",
     )

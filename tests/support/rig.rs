@@ -1,6 +1,6 @@
 //! A bookshelf with the gateway in front of it.
 
-use std::{fs, net::SocketAddr};
+use std::{fs, net::SocketAddr, path::Path};
 
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -29,18 +29,26 @@ impl Rig {
     /// The gateway with a policy for `bookshelf.v1.*`, written in YAML's flow form:
     /// `timeout: 1s, emit_defaults: all`.
     pub(crate) async fn with_policy(policy: &str) -> Self {
-        Self::with_upstream_and_policy("", policy).await
+        Self::with_upstreams(&[], policy).await
     }
 
-    /// The same, with one more upstream: `limits: { endpoints: ["…"] }`.
-    pub(crate) async fn with_upstream_and_policy(more: &str, policy: &str) -> Self {
+    /// The same with upstreams besides the bookshelf, a line of YAML each: `authz: { endpoints: […] }`.
+    pub(crate) async fn with_upstreams(upstreams: &[String], policy: &str) -> Self {
+        let lines: String = upstreams.iter().map(|line| format!("  {line}\n")).collect();
+        Self::configured(|folder, upstream| {
+            let text = configuration(&write_descriptor_set(folder), upstream, policy);
+            text.replacen("services:\n", &format!("{lines}services:\n"), 1)
+        })
+        .await
+    }
+
+    /// The gateway with the configuration that `write` makes for a folder of its own and the
+    /// bookshelf's address.
+    pub(crate) async fn configured(write: impl FnOnce(&Path, SocketAddr) -> String) -> Self {
         let (bookshelf, upstream) = start_bookshelf().await;
         let folder = tempfile::tempdir().unwrap();
-        let set = write_descriptor_set(&folder);
         let config = folder.path().join("transom.yaml");
-        let text = configuration(&set, upstream, policy);
-        let text = text.replace("upstreams:\n", &format!("upstreams:\n  {more}\n"));
-        fs::write(&config, text).unwrap();
+        fs::write(&config, write(folder.path(), upstream)).unwrap();
         let gateway = Gateway::serve(&["--config", config.to_str().unwrap()]).await;
         Self { gateway, bookshelf, _folder: folder }
     }
@@ -111,8 +119,8 @@ pub(crate) async fn before(upstream: SocketAddr) -> (Gateway, TempDir) {
 }
 
 /// Writes the bookshelf's descriptor set into a folder; gives its path.
-pub(crate) fn write_descriptor_set(folder: &TempDir) -> String {
-    let path = folder.path().join("bookshelf.binpb");
+pub(crate) fn write_descriptor_set(folder: impl AsRef<Path>) -> String {
+    let path = folder.as_ref().join("bookshelf.binpb");
     fs::write(&path, bookshelf::DESCRIPTOR_SET).unwrap();
     path.to_str().unwrap().to_owned()
 }

@@ -3,7 +3,7 @@
 import json
 import pathlib
 
-from .setting import CATALOGUE, Setting
+from .setting import Setting
 
 # A configuration that answers as the plain command does, and what each feature adds to it: to the
 # upstream, to the policy, and to the whole. `two` says that there are two endpoints, which are one
@@ -37,6 +37,9 @@ FEATURES: dict[str, dict] = {
     "everything_two_workers": {"like": "everything", "whole": {"workers": 2}},
 }
 
+# Whom policies are for.
+CATALOGUE_METHODS = "catalogue.v1.*"
+
 # What the others are compared with.
 PLAIN = "plain"
 BASE = "base"
@@ -68,7 +71,7 @@ def configured(program: pathlib.Path, name: str, setting: Setting) -> list[str]:
         "workers": 1,
         "schema": [{"descriptor_set": str(setting.descriptor)}],
         "upstreams": {"backend": {"endpoints": endpoints} | feature.get("upstream", {})},
-        "services": {f"{CATALOGUE}": {"upstream": "backend"} | feature.get("policy", {})},
+        "services": {CATALOGUE_METHODS: {"upstream": "backend"} | feature.get("policy", {})},
     }
     if feature.get("admin"):
         configuration["admin"] = {"address": "127.0.0.1:0"}

@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use crate::{
     exchange::{Metadata, Principal},
-    stage::Finding,
+    stage::{Finding, names},
 };
 
 /// The most that is forwarded in one header, in bytes.
@@ -64,7 +64,9 @@ impl Forward {
         if self.0.is_empty() {
             return;
         }
-        self.strip(metadata);
+        names::strip(metadata, |name| {
+            self.0.iter().any(|(own, _)| names::is_same(own.as_str(), name))
+        });
         let Some(principal) = principal else { return };
         for (name, part) in &self.0 {
             if let Some(value) = part.value(principal) {
@@ -72,26 +74,6 @@ impl Forward {
             }
         }
     }
-
-    fn strip(&self, metadata: &mut Metadata) {
-        for (name, _) in &self.0 {
-            metadata.remove(name);
-        }
-        let is_copy = |name: &HeaderName| {
-            name.as_str().contains('_') && self.0.iter().any(|(own, _)| is_same(own, name))
-        };
-        let copies: Vec<HeaderName> =
-            metadata.keys().filter(|name| is_copy(name)).cloned().collect();
-        for copy in copies {
-            metadata.remove(copy);
-        }
-    }
-}
-
-/// Whether two names differ in nothing but `_` for `-`.
-fn is_same(one: &HeaderName, other: &HeaderName) -> bool {
-    let dashes = |byte: u8| if byte == b'_' { b'-' } else { byte };
-    one.as_str().bytes().map(dashes).eq(other.as_str().bytes().map(dashes))
 }
 
 fn name(text: &str) -> Result<HeaderName, String> {

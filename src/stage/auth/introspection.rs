@@ -75,15 +75,16 @@ impl Introspection {
         let fetcher = Fetcher::new(ca.as_deref(), written.allow_http, written.answer_timeout)
             .map_err(|problem| ("ca".to_owned(), problem))?;
         fetcher.check(&written.url).map_err(|problem| ("url".to_owned(), problem))?;
-        if written.client_secret.is_empty() {
+        if written.client_secret.reveal().is_empty() {
             let message = "the issuer has to know who asks: write `${SECRET}`";
             return Err(("client_secret".into(), message.into()));
         }
-        let name = super::name("introspection", &format!("{written:?} {folder:?}"));
+        let secret = written.client_secret.reveal();
+        let name = super::name("introspection", &format!("{written:?} {secret} {folder:?}"));
         let asker = lasting.keep(&name, || Asker {
             settings: written.clone(),
             fetcher,
-            authorization: basic(&written.client_id, &written.client_secret),
+            authorization: basic(&written.client_id, secret),
             good: Cache::new(CACHES.0),
             bad: Cache::new(CACHES.1),
             permits: Semaphore::new(AT_ONCE),

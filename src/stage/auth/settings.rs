@@ -1,11 +1,30 @@
 //! What a policy's `auth` may say.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
 use crate::store;
+
+/// What nobody may see: it is not printed, whoever prints what has it.
+#[derive(Clone, Deserialize, JsonSchema)]
+#[serde(transparent)]
+#[schemars(inline)]
+pub struct Secret(String);
+
+impl Secret {
+    /// The secret itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
 
 /// Who may call: ways to tell who somebody is, and what becomes of it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -82,7 +101,7 @@ pub struct Issuer {
     pub jwks: Option<String>,
     /// The secret of the HS algorithms, at least 32 bytes: `${JWT_SECRET}`.
     #[serde(default)]
-    pub secret: Option<String>,
+    pub secret: Option<Secret>,
     /// Algorithms that tokens may be signed with; `[RS256, PS256, ES256, EdDSA]` by default, and
     /// `[HS256]` with `secret`.
     #[serde(default)]
@@ -206,7 +225,7 @@ pub struct Introspection {
     /// By which name the gateway asks.
     pub client_id: String,
     /// The secret to it: `${SECRET}`.
-    pub client_secret: String,
+    pub client_secret: Secret,
     /// Where the token stands; `[bearer, subprotocol]` by default.
     #[serde(default)]
     pub from: Option<Vec<From>>,

@@ -8,26 +8,7 @@ use std::collections::HashSet;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::settings::Changes;
-use crate::stage::Finding;
-
-/// Names that a protocol, or the gateway itself, keeps for framing and control.
-const RESERVED: [&str; 12] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "host",
-    "keep-alive",
-    "proxy-connection",
-    "te",
-    "trailer",
-    "transfer-encoding",
-    "upgrade",
-    "http2-settings",
-];
-
-/// Prefixes of names that protocols keep for themselves.
-const RESERVED_PREFIXES: [&str; 3] = [":", "grpc-", "connect-"];
+use crate::stage::{Finding, names::is_reserved};
 
 /// What is done to one header map, in this order.
 #[derive(Debug, Default)]
@@ -93,9 +74,7 @@ fn key(text: &str) -> String {
 /// A name that is well formed and free to be changed.
 fn name(text: &str) -> Result<HeaderName, String> {
     let lower = text.to_ascii_lowercase();
-    let reserved = RESERVED.contains(&lower.as_str())
-        || RESERVED_PREFIXES.iter().any(|prefix| lower.starts_with(prefix));
-    if reserved {
+    if is_reserved(&lower) {
         return Err(format!("`{text}` belongs to the protocol and can't be changed: remove it"));
     }
     HeaderName::from_bytes(lower.as_bytes()).map_err(|_| {

@@ -155,7 +155,8 @@ impl RateLimit {
         if bundle.counted.is_empty() {
             return Answer::Now(Verdicts::new());
         }
-        let asks = bundle.counted.iter().map(|limit| Ask { limit, asker, cost: self.cost });
+        let ask = |limit| Ask { limit, asker, cost: self.cost };
+        let asks = bundle.counted.iter().map(ask);
         self.store.ask(&asks.collect::<SmallVec<[_; 4]>>())
     }
 

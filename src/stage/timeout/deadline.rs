@@ -17,19 +17,18 @@ use crate::{
     coding::Coding,
     error::{Code, Error},
     exchange::{Exchange, MessageStream, Messages, Metadata, Packed, Reply},
-    stage::Next,
 };
 
 /// Runs the rest of the way, and gives up on it when the deadline has passed.
-pub(super) async fn keep(
+pub(super) async fn keep<F: Future<Output = Result<Reply, Error>>>(
     deadline: Instant,
     exchange: Exchange,
-    next: Next<'_>,
+    next: impl FnOnce(Exchange) -> F,
 ) -> Result<Reply, Error> {
     if deadline <= Instant::now() {
         return Err(Error::deadline_exceeded());
     }
-    let mut reply = first(next.call(exchange), deadline).await?;
+    let mut reply = first(next(exchange), deadline).await?;
     if !reply.messages.is_at_hand() {
         reply.messages = Messages::stream(Timed {
             inner: reply.messages,

@@ -4,14 +4,20 @@
 //! services:
 //!   "bookshelf.v1.*": { timeout: 5s }
 //!   "bookshelf.v1.Bookshelf.Archive": { timeout: none }
+//!   "bookshelf.v1.Bookshelf.Watch": { timeout: { first: 2s, idle: 1m } }
 //! ```
 //!
 //! The deadline is the least of what the caller asked for and what the policy allows. It is set on
 //! the exchange, so that the backend hears of it, and kept here: for the reply and, if the
 //! reply is a stream, for its last message. When it passes, the call is dropped, which cancels it
 //! upstream.
+//!
+//! Two parts of a call may have limits of their own (`pace`): until the answer begins, and between
+//! the messages of a stream. What comes before a call is the listener's (a head, a handshake, an idle
+//! connection) and a connection's making the upstream's.
 
 mod deadline;
+mod pace;
 mod settings;
 
 use std::time::Duration;
@@ -19,7 +25,9 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use tokio::time::Instant;
 
-pub use settings::Settings;
+pub use settings::{Limit, Settings};
+
+use self::pace::Pace;
 
 use super::{Blueprint, Built, Entry, Next, Stage, read_settings};
 use crate::{
@@ -42,16 +50,19 @@ pub(super) const ENTRY: Entry = Entry {
 /// Every method has the stage: a caller may bring a deadline where the policy has none.
 fn build(blueprint: &Blueprint<'_>) -> Built {
     let Blueprint { settings, method, .. } = *blueprint;
-    let limit = match settings {
-        Some(value) => read_settings::<Settings>(value)?.limit(),
+    let settings = settings.map(read_settings::<Settings>).transpose()?.unwrap_or_default();
+    let limit = match settings.whole {
+        Some(Limit(limit)) => limit,
         None => method.is_unary().then_some(DEFAULT),
     };
-    Ok(Some(Box::new(Timeout { limit })))
+    Ok(Some(Box::new(Timeout { limit, pace: Pace::of(settings.first, settings.idle) })))
 }
 
 /// The stage at work.
 struct Timeout {
     limit: Option<Duration>,
+    /// How the parts are paced, if they are.
+    pace: Option<Pace>,
 }
 
 impl Timeout {
@@ -73,9 +84,17 @@ impl Stage for Timeout {
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
         exchange.deadline = self.deadline(exchange.deadline);
-        match exchange.deadline {
-            None => next.call(exchange),
-            Some(deadline) => Box::pin(deadline::keep(deadline, exchange, next)),
+        match (exchange.deadline, self.pace) {
+            (None, None) => next.call(exchange),
+            (None, Some(pace)) => Box::pin(pace.keep(exchange, next)),
+            (Some(deadline), None) => {
+                Box::pin(deadline::keep(deadline, exchange, move |exchange| next.call(exchange)))
+            }
+            (Some(deadline), Some(pace)) => {
+                Box::pin(deadline::keep(deadline, exchange, move |exchange| {
+                    pace.keep(exchange, next)
+                }))
+            }
         }
     }
 }

@@ -3,6 +3,7 @@
 //! Each takes linear time, whatever its operand is.
 
 use std::{
+    borrow::Cow,
     collections::HashSet,
     net::{Ipv4Addr, Ipv6Addr},
     sync::{Arc, LazyLock},
@@ -122,13 +123,35 @@ fn is_hostname(text: &str) -> bool {
 
 fn is_uri(text: &str) -> bool {
     let host = |uri: fluent_uri::Uri<&str>| uri.authority().is_none_or(|one| is_sound(one.host()));
-    fluent_uri::Uri::parse(text).is_ok_and(host)
+    without_zone(text).is_some_and(|text| fluent_uri::Uri::parse(&*text).is_ok_and(host))
 }
 
 fn is_uri_ref(text: &str) -> bool {
     let host =
         |uri: fluent_uri::UriRef<&str>| uri.authority().is_none_or(|one| is_sound(one.host()));
-    fluent_uri::UriRef::parse(text).is_ok_and(host)
+    without_zone(text).is_some_and(|text| fluent_uri::UriRef::parse(&*text).is_ok_and(host))
+}
+
+/// The text without the zone of an IPv6 address (`[fe80::1%25eth0]`, RFC 6874); none if the zone is
+/// none. Brackets stand nowhere else in a URI.
+fn without_zone(text: &str) -> Option<Cow<'_, str>> {
+    let parts =
+        text.split_once('[').and_then(|(before, rest)| Some((before, rest.split_once(']')?)));
+    let Some((before, (inside, behind))) = parts else { return Some(Cow::Borrowed(text)) };
+    let Some((address, zone)) = inside.split_once("%25") else { return Some(Cow::Borrowed(text)) };
+    let mut rest = zone.bytes();
+    while let Some(byte) = rest.next() {
+        let mut is_escape = || {
+            let digits = [rest.next(), rest.next()];
+            digits.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
+        };
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+        if !(is_plain || byte == b'%' && is_escape()) {
+            return None;
+        }
+    }
+    let is_zone = !zone.is_empty() && escapes_are_text(zone);
+    is_zone.then(|| Cow::Owned(format!("{before}[{address}]{behind}")))
 }
 
 /// What RFC 3986 §3.2.2 says in words: the escapes of a name are UTF-8.
@@ -253,6 +276,7 @@ mod tests {
         }
         assert!(is_email("a.b@example.com") && !is_email("a@b@c") && !is_email("a@-b"));
         assert!(is_uri("https://a.b/c?d#e") && !is_uri("/c") && is_uri_ref("/c") && !is_uri("a b"));
+        assert!(is_uri("https://[::1%25eth0]/a") && !is_uri("https://[::1%25]/a"));
         assert!(is_prefix("10.0.0.0/8", 0, true) && !is_prefix("10.1.0.0/8", 0, true));
         assert!(is_prefix("::/0", 6, true) && !is_prefix("10.0.0.0/33", 0, false));
         assert!(is_host_and_port("[::1]:80", true) && is_host_and_port("a.b", false));

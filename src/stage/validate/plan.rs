@@ -74,56 +74,82 @@ pub(super) struct AnyPlan {
 }
 
 impl ValuePlan {
+    fn inner(&self) -> impl Iterator<Item = &ItemPlan> {
+        [&self.items, &self.keys, &self.values].into_iter().flatten().map(|items| &**items)
+    }
+
+    /// Whether anything is checked but the types that are held.
+    fn has_own(&self) -> bool {
+        !self.programs.is_empty()
+            || self.defined_only.is_some()
+            || self.any.is_some()
+            || self.inner().any(|item| item.value.has_own())
+    }
+
+    /// The types that are held.
+    fn nested(&self) -> impl Iterator<Item = usize> {
+        self.nested.into_iter().chain(self.inner().filter_map(|item| item.value.nested))
+    }
+
     /// Whether nothing is checked.
     pub(super) fn is_empty(&self) -> bool {
-        self.programs.is_empty()
-            && self.defined_only.is_none()
-            && self.any.is_none()
-            && self.nested.is_none()
-            && [&self.items, &self.keys, &self.values].iter().all(|items| items.is_none())
+        !self.has_own() && self.nested.is_none() && self.inner().next().is_none()
     }
 }
 
 impl FieldPlan {
+    fn has_own(&self) -> bool {
+        self.required.is_some() || self.is_output_only || self.value.has_own()
+    }
+
     fn is_empty(&self) -> bool {
         self.required.is_none() && !self.is_output_only && self.value.is_empty()
     }
 }
 
 impl MessagePlan {
-    fn is_empty(&self) -> bool {
-        self.programs.is_empty()
-            && self.groups.is_empty()
-            && self.oneofs.is_empty()
-            && self.fields.iter().all(FieldPlan::is_empty)
+    /// Whether it checks anything but what it holds.
+    fn has_own(&self) -> bool {
+        !self.programs.is_empty()
+            || !self.groups.is_empty()
+            || !self.oneofs.is_empty()
+            || self.fields.iter().any(FieldPlan::has_own)
+    }
+
+    /// The types that it holds.
+    fn nested(&self) -> impl Iterator<Item = usize> {
+        self.fields.iter().flat_map(|field| field.value.nested())
     }
 }
 
 impl Plan {
-    /// Takes out what checks nothing, until nothing more does; none if nothing is left.
+    /// Takes out what checks nothing; none if nothing is left. A type that only holds itself carries no
+    /// rule, so it is asked which types do, and not which don't.
     pub(super) fn pruned(mut self) -> Option<Self> {
+        let mut carries: Vec<bool> = self.messages.iter().map(MessagePlan::has_own).collect();
         loop {
-            let idle: Vec<bool> = self.messages.iter().map(MessagePlan::is_empty).collect();
-            let mut has_changed = false;
-            let mut clear = |value: &mut ValuePlan| {
-                has_changed |= value.nested.take_if(|at| idle[*at]).is_some();
-            };
-            for field in self.messages.iter_mut().flat_map(|message| &mut message.fields) {
-                clear(&mut field.value);
-                let value = &mut field.value;
-                for items in [&mut value.items, &mut value.keys, &mut value.values] {
-                    if let Some(item) = items {
-                        clear(&mut item.value);
-                    }
-                    items.take_if(|item| item.value.is_empty());
-                }
+            let reach = |message: &MessagePlan| message.nested().any(|at| carries[at]);
+            let next: Vec<bool> = self.messages.iter().map(reach).collect();
+            let next: Vec<bool> = next.iter().zip(&carries).map(|(a, b)| *a || *b).collect();
+            if next == carries {
+                break;
             }
-            for message in &mut self.messages {
-                message.fields.retain(|field| !field.is_empty());
-            }
-            if !has_changed {
-                return (!self.messages.first()?.is_empty()).then_some(self);
+            carries = next;
+        }
+        let clear = |value: &mut ValuePlan| {
+            value.nested.take_if(|at| !carries[*at]);
+        };
+        for field in self.messages.iter_mut().flat_map(|message| &mut message.fields) {
+            let value = &mut field.value;
+            clear(value);
+            for items in [&mut value.items, &mut value.keys, &mut value.values] {
+                items.iter_mut().for_each(|item| clear(&mut item.value));
+                items.take_if(|item| item.value.is_empty());
             }
         }
+        for message in &mut self.messages {
+            message.fields.retain(|field| !field.is_empty());
+        }
+        carries.first()?.then_some(self)
     }
 }

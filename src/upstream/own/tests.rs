@@ -23,8 +23,11 @@ use crate::{
 
 const SERVICE: &str = "kitchen.v1.Kitchen";
 
+/// What a backend says of its health.
+type Tells = fn() -> Result<ServingStatus, Error>;
+
 /// A backend whose health service answers with this.
-struct Backend(fn() -> Result<ServingStatus, Error>);
+struct Backend(Tells);
 
 impl Upstream for Backend {
     fn call(&self, mut exchange: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
@@ -39,7 +42,7 @@ impl Upstream for Backend {
     }
 }
 
-fn own(backend: fn() -> Result<ServingStatus, Error>) -> Own {
+fn own(backend: Tells) -> Own {
     own_before(Arc::new(Backend(backend)))
 }
 
@@ -118,7 +121,7 @@ async fn health_of_a_service_is_what_its_backend_tells() {
 
 #[tokio::test]
 async fn health_of_a_service_that_is_split_is_that_of_who_answers_it() {
-    let backends: [(&str, fn() -> Result<ServingStatus, Error>); 2] =
+    let backends: [(&str, Tells); 2] =
         [("sound", || Ok(ServingStatus::Serving)), ("sick", || Ok(ServingStatus::NotServing))];
     let upstream = |name: &str| -> Option<Arc<dyn Upstream>> {
         let (_, answer) = backends.iter().find(|(known, _)| *known == name)?;

@@ -119,7 +119,9 @@ impl Jwt {
             let keys = keys(one, folder, lasting).map_err(inside)?;
             issuers.push(Issuer { rules, keys });
         }
-        let name = super::name("tokens", &format!("{:?} {folder:?}", written.issuers));
+        let secrets = written.issuers.iter().filter_map(|issuer| issuer.secret.as_ref());
+        let secrets: Vec<_> = secrets.map(settings::Secret::reveal).collect();
+        let name = super::name("tokens", &format!("{:?} {secrets:?} {folder:?}", written.issuers));
         let verifier = lasting.keep(&name, || Verifier { issuers, cache: Cache::new(CACHE) });
         Ok(Self { verifier, places, max_token: written.max_token, clock })
     }
@@ -247,7 +249,7 @@ fn keys(
         return Err(("issuer".into(), message.into()));
     }
     if let Some(secret) = secret {
-        return Ok(Arc::new(Refreshed::fixed(KeySet::of_secret(secret))));
+        return Ok(Arc::new(Refreshed::fixed(KeySet::of_secret(secret.reveal()))));
     }
     if let Some(text) = jwks {
         let set = KeySet::read(text).map_err(|problem| ("jwks".into(), problem))?;

@@ -61,7 +61,7 @@ impl Rules {
         if written.skew > MAX_SKEW {
             return Err(finding("skew", "clocks are not that far apart: write at most `5m`"));
         }
-        if written.secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_SECRET) {
+        if written.secret.as_ref().is_some_and(|secret| secret.reveal().len() < SHORTEST_SECRET) {
             return Err(finding(
                 "secret",
                 "a secret of fewer than 32 bytes can be guessed: make one \

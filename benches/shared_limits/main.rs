@@ -1,0 +1,162 @@
+//! What a limit adds to a call: counted in this process, and in a Redis that is started for it.
+//!
+//!     cargo bench --bench shared_limits
+//!
+//! The stage is called as the gateway calls it, before a backend that answers at once, on one thread:
+//! one call after the other, and many at a time. Needs `redis-server`.
+
+use std::{
+    path::Path,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::{BoxFuture, join_all};
+use serde_json::{Value, json};
+use transom::{
+    callout::Upstreams,
+    cli::demo::bookshelf,
+    coding::Codings,
+    error::Error,
+    exchange::{Exchange, Limits, Messages, Metadata, Reply, Upstream},
+    lasting::Lasting,
+    schema::{Method, Schema},
+    stage::{Blueprint, Chain, STAGES, Stage},
+};
+
+/// Calls of each measurement.
+const CALLS: usize = 40_000;
+
+/// Answers with nothing.
+struct Silent;
+
+impl Upstream for Silent {
+    fn call(&self, _: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
+        Box::pin(async { Ok(Reply { metadata: Metadata::new(), messages: Messages::none() }) })
+    }
+}
+
+/// A server that ends with the measurement.
+struct Server {
+    child: Child,
+    folder: tempfile::TempDir,
+}
+
+impl Server {
+    fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let child = Command::new("redis-server")
+            .args(["--port", "0", "--save", "", "--unixsocket", "redis.sock"])
+            .current_dir(folder.path())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("redis-server; Debian's package of that name has it");
+        let server = Self { child, folder };
+        while !server.socket().exists() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        server
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        self.folder.path().join("redis.sock")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn method() -> Arc<Method> {
+    let schema = Schema::builder().add_descriptor_set("bookshelf", bookshelf::DESCRIPTOR_SET);
+    let schema = schema.build().0.expect("the bookshelf's schema");
+    schema.method_by_path("/bookshelf.v1.Bookshelf/GetBook").expect("GetBook").clone()
+}
+
+/// The stage of these limits, by this store.
+fn stage(store: Value, method: &Method, lasting: &Lasting) -> Box<dyn Stage> {
+    let settings = json!({
+        "limits": {
+            "per_tenant": { "rate": "1000000/s", "key": { "header": "x-tenant" } },
+            "daily": { "quota": "1000000000/day" },
+        },
+        "store": store,
+    });
+    let entry = STAGES.iter().find(|entry| entry.name == "rate_limit").expect("the stage");
+    let blueprint = Blueprint {
+        settings: Some(&settings),
+        method,
+        place: "rate_limit",
+        places: &|inside| format!("rate_limit.{inside}"),
+        folder: Path::new(""),
+        lasting,
+        upstreams: &Upstreams::default(),
+    };
+    (entry.build)(&blueprint).unwrap_or_else(|(_, problem)| panic!("{problem}")).expect("a stage")
+}
+
+fn call(method: &Arc<Method>) -> Exchange {
+    let tenant =
+        (http::HeaderName::from_static("x-tenant"), http::HeaderValue::from_static("acme"));
+    Exchange {
+        method: method.clone(),
+        metadata: [tenant].into_iter().collect(),
+        messages: Messages::none(),
+        deadline: None,
+        limits: Limits::default(),
+        codings: Codings::NONE,
+        worker: 0,
+        extensions: http::Extensions::new(),
+        journal: None,
+    }
+}
+
+/// Calls with so many at a time; tells how long they take.
+async fn measure(name: &str, chain: &Chain, method: &Arc<Method>, at_once: usize) {
+    let begun = Instant::now();
+    let caller = async || {
+        let mut times = Vec::with_capacity(CALLS / at_once);
+        for _ in 0..CALLS / at_once {
+            let begun = Instant::now();
+            assert!(chain.call(call(method)).await.is_ok(), "nothing is refused here");
+            times.push(begun.elapsed());
+        }
+        times
+    };
+    let mut times = join_all((0..at_once).map(|_| caller())).await.concat();
+    let all = begun.elapsed();
+    times.sort_unstable();
+    let place = |part: f64| times[(times.len() as f64 * part) as usize].as_secs_f64() * 1e6;
+    let rate = times.len() as f64 / all.as_secs_f64();
+    println!(
+        "{name:8} {at_once:4} at once   p50 {:8.1} µs   p99 {:8.1} µs   {rate:9.0} calls/s",
+        place(0.5),
+        place(0.99)
+    );
+}
+
+fn main() {
+    let server = Server::start();
+    let (method, lasting) = (method(), Lasting::new());
+    let url = format!("unix:{}", server.socket().display());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.expect("a runtime");
+    runtime.block_on(async {
+        let stores = [
+            ("none", None),
+            ("local", Some(json!("local"))),
+            ("redis", Some(json!({ "redis": { "url": url, "answer_timeout": "10s" } }))),
+        ];
+        for (name, store) in stores {
+            let stages = store.map(|store| stage(store, &method, &lasting)).into_iter().collect();
+            let chain = Chain::new(stages, Arc::new(Silent));
+            for at_once in [1, 16, 256] {
+                measure(name, &chain, &method, at_once).await;
+            }
+        }
+    });
+}

@@ -84,17 +84,18 @@ fn with_status(error: Error, status: StatusCode) -> Error {
 /// The code that stands for a status: the one that has it, else that of its kind.
 fn code_of(status: StatusCode) -> Option<Code> {
     Some(match status.as_u16() {
-        300..=399 | 401 | 407 => Code::Unauthenticated,
+        401 | 407 => Code::Unauthenticated,
         400 | 422 => Code::InvalidArgument,
         404 | 410 => Code::NotFound,
         409 => Code::Aborted,
         412 => Code::FailedPrecondition,
         413 | 429 => Code::ResourceExhausted,
-        400..=499 => Code::PermissionDenied,
         500 => Code::Internal,
         501 => Code::Unimplemented,
         504 => Code::DeadlineExceeded,
-        500..=599 => Code::Unavailable,
+        _ if status.is_redirection() => Code::Unauthenticated,
+        _ if status.is_client_error() => Code::PermissionDenied,
+        _ if status.is_server_error() => Code::Unavailable,
         _ => return None,
     })
 }

@@ -93,7 +93,6 @@ fn code_of(status: StatusCode) -> Option<Code> {
         500 => Code::Internal,
         501 => Code::Unimplemented,
         504 => Code::DeadlineExceeded,
-        _ if status.is_redirection() => Code::Unauthenticated,
         _ if status.is_client_error() => Code::PermissionDenied,
         _ if status.is_server_error() => Code::Unavailable,
         _ => return None,

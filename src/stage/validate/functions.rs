@@ -146,7 +146,7 @@ fn without_zone(text: &str) -> Option<Cow<'_, str>> {
             digits.iter().all(|digit| digit.is_some_and(|digit| digit.is_ascii_hexdigit()))
         };
         let is_plain = byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
-        if !is_plain && !(byte == b'%' && is_escape()) {
+        if !(is_plain || byte == b'%' && is_escape()) {
             return None;
         }
     }

@@ -8,7 +8,7 @@ use super::{Rules, Settings};
 use crate::{
     error::{Code, Error},
     exchange::{Messages, Metadata, Reply},
-    schema::Method,
+    schema::{Method, Schema},
     stage::testing::{answers, build, chain, exchange, message, method},
 };
 
@@ -157,6 +157,16 @@ async fn validate_field_behavior_by_option() {
     assert_eq!(passed, wire(json!({ "one": "x", "id": "1" })));
     let only = json!({ "rules": false, "required": true });
     assert!(send(only, wire(json!({ "id": "1", "even": 3 }))).await.is_ok());
+}
+
+#[test]
+fn validate_rules_are_known_from_a_set_that_does_not_declare_them() {
+    let alone = input().parent_file().encode_to_vec();
+    let (schema, problems) = Schema::builder().add_files("a set", &[alone]).build();
+    let schema = schema.unwrap_or_else(|| panic!("{problems:?}"));
+    let input = schema.pool().get_message_by_name("t.Request").unwrap();
+    let rules = Rules::compile(&input, &Settings::default()).unwrap().unwrap();
+    assert_eq!(rules.check(b"", 100).unwrap().violations[0].rule, "required");
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn with_status(error: Error, status: StatusCode) -> Error {
 /// The code that stands for a status: the one that has it, else that of its kind.
 fn code_of(status: StatusCode) -> Option<Code> {
     Some(match status.as_u16() {
-        401 | 407 => Code::Unauthenticated,
+        300..=399 | 401 | 407 => Code::Unauthenticated,
         400 | 422 => Code::InvalidArgument,
         404 | 410 => Code::NotFound,
         409 => Code::Aborted,

@@ -149,6 +149,42 @@ async fn rate_limit_is_counted_by_name_and_outcome() {
     assert!(page.contains(shadowed), "{page}");
 }
 
+#[tokio::test]
+async fn rate_limit_by_a_field_counts_what_the_message_says() {
+    let operated = Operated::start(
+        "services:\n  \"bookshelf.v1.Bookshelf.GetBook\":\n    rate_limit: { limits: { by_name: { rate: \
+         1/h, key: { field: name } } } }\n  \"bookshelf.v1.Bookshelf.Chat\":\n    rate_limit: { limits: \
+         { by_book: { rate: 1/h, key: { field: book } } } }\n",
+    )
+    .await;
+    let other = "/v1/shelves/science/books/tides";
+    let get = |path: &'static str| http1::request(operated.gateway.address, "GET", path, &[], b"");
+    for (path, status) in [(BOOK, 200), (other, 200), (BOOK, 429), (other, 429)] {
+        assert_eq!(get(path).await.status, status, "{path}");
+    }
+    // Of a stream it is the first message, which the backend gets all the same.
+    let address = operated.gateway.address;
+    let mut session = Session::open(address, CHAT).await;
+    for text in ["one", "two"] {
+        session.send(json!({ "text": text }).to_string()).await;
+        assert_eq!(session.json().await["text"], text);
+    }
+    let mut refused = Session::open(address, CHAT).await;
+    refused.send("{\"text\":\"three\"}").await;
+    assert_eq!(close_code(&mut refused).await, 4008);
+}
+
+#[tokio::test]
+async fn rate_limit_by_a_field_that_a_method_lacks_is_a_problem() {
+    let operated = Operated::start("").await;
+    let policy =
+        "services: { '*': { rate_limit: { limits: { a: { rate: 1/h, key: { field: isbn } } } } } }";
+    operated.write("transom.yaml", operated.configuration() + policy + "\n");
+    let told = operated.reload().await;
+    assert_eq!(told["result"], "failed", "{told}");
+    assert!(told.to_string().contains("isbn"), "{told}");
+}
+
 async fn close_code(session: &mut Session) -> u16 {
     loop {
         if let Message::Close(close) = session.next().await {

@@ -179,10 +179,9 @@ pub type Built = Result<Option<Box<dyn Stage>>, Finding>;
 /// is limited, and then nothing is done for somebody who may not call. `ext_authz` follows them: it
 /// hears who calls, nobody is asked about callers that are refused anyway, and what it refuses takes
 /// nothing from a quota. `validate` looks at the messages of those alone who may. `admission` counts
-/// calls, not attempts, and what it refuses is not
-/// tried again. `headers` is the innermost: what it gives the backend (an
-/// `authorization` of the gateway's own, for example) must not be taken by another stage for
-/// something that the caller brought.
+/// calls, not attempts, and what it refuses is not tried again. `headers` is the innermost: what it
+/// gives the backend (an `authorization` of the gateway's own, for example) must not be taken by
+/// another stage for something that the caller brought.
 pub static STAGES: &[Entry] = &[
     timeout::ENTRY,
     rate_limit::FIRST,

@@ -1,4 +1,5 @@
-//! What `sslyze` finds when it looks at the listener's TLS.
+//! What `sslyze` finds when it looks at the listener's TLS: no old version, and none of the known
+//! faults. Which suites the new ones have is asked of `openssl`, among the listener's tests.
 //!
 //! It needs the packages of `tests/requirements.txt` in `tests/.venv`, which `tests/run` sets up.
 
@@ -27,9 +28,9 @@ async fn edges_tls_has_nothing_that_sslyze_finds_fault_with() {
     let report = folder.path().join("report.json");
     let target = format!("localhost:{}{{127.0.0.1}}", gateway.address.port());
     let output = Command::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/.venv/bin/sslyze"))
-        .args(["--sslv2", "--sslv3", "--tlsv1", "--tlsv1_1", "--tlsv1_2", "--tlsv1_3", "--robot"])
+        .args(["--sslv2", "--sslv3", "--tlsv1", "--tlsv1_1"])
         .args(["--heartbleed", "--openssl_ccs", "--compression", "--reneg", "--fallback"])
-        .args(["--http_headers", "--custom_tls_config", "disable", "--json_out"])
+        .args(["--http_headers", "--mozilla_config", "disable", "--json_out"])
         .arg(&report)
         .arg(&target)
         .output()
@@ -49,17 +50,9 @@ async fn edges_tls_has_nothing_that_sslyze_finds_fault_with() {
     for old in ["ssl_2_0", "ssl_3_0", "tls_1_0", "tls_1_1"] {
         assert_eq!(suites(&format!("{old}_cipher_suites")), 0, "{old}");
     }
-    for new in ["tls_1_2_cipher_suites", "tls_1_3_cipher_suites"] {
-        assert!(suites(new) > 0, "{new}");
-        for suite in result(new)["accepted_cipher_suites"].as_array().unwrap() {
-            let name = suite["cipher_suite"]["name"].as_str().unwrap();
-            assert!(name.contains("GCM") || name.contains("CHACHA20"), "{name}");
-        }
-    }
     assert_eq!(result("heartbleed")["is_vulnerable_to_heartbleed"], false);
     assert_eq!(result("openssl_ccs_injection")["is_vulnerable_to_ccs_injection"], false);
     assert_eq!(result("tls_compression")["supports_compression"], false);
-    assert!(result("robot")["robot_result"].as_str().unwrap().starts_with("NOT_VULNERABLE"));
     let renegotiation = result("session_renegotiation");
     assert_eq!(renegotiation["is_vulnerable_to_client_renegotiation_dos"], false);
     let age = &result("http_headers")["strict_transport_security_header"]["max_age"];

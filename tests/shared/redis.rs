@@ -124,7 +124,7 @@ async fn shared_store_s_password_is_shown_nowhere() {
     for page in ["/config", "/metrics"] {
         let page = http1::request(operated.admin, "GET", page, &[], b"").await;
         assert_eq!(page.status, 200, "{page:?}");
-        shown.push_str(&page.text());
+        shown.push_str(page.text());
     }
     assert!(shown.contains("redis://***@127.0.0.1:1"), "{shown}");
     let away = r#"transom_store_calls_total{store="redis://127.0.0.1:1/0",outcome="away"} 1"#;

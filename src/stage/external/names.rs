@@ -24,7 +24,8 @@ impl Names {
                 lower.strip_suffix('*').map_or((&*lower, false), |beginning| (beginning, true));
             // HTTP would allow `*` in a name; nobody means it.
             let is_name = HeaderName::from_bytes(plain.as_bytes()).is_ok() && !plain.contains('*');
-            if !is_name && !(is_beginning && plain.is_empty()) {
+            let is_everything = is_beginning && plain.is_empty();
+            if !is_name && !is_everything {
                 let mend = "use letters, digits and `-`, and `*` at the end alone";
                 let message = format!("`{lower}` is no header name: {mend}");
                 return Err((format!("{key}[{index}]"), message));

@@ -44,10 +44,13 @@ impl Upstream for Service {
     }
 }
 
+/// What a backend hears of a call.
+type Heard = (Metadata, Option<Arc<Principal>>);
+
 /// The stage before a backend that notes what it hears.
 struct Site {
     chain: Chain,
-    heard: Arc<Mutex<Option<(Metadata, Option<Arc<Principal>>)>>>,
+    heard: Arc<Mutex<Option<Heard>>>,
 }
 
 impl Site {

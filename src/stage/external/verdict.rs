@@ -90,11 +90,11 @@ fn code_of(status: StatusCode) -> Option<Code> {
         409 => Code::Aborted,
         412 => Code::FailedPrecondition,
         413 | 429 => Code::ResourceExhausted,
-        400..=499 => Code::PermissionDenied,
         500 => Code::Internal,
         501 => Code::Unimplemented,
         504 => Code::DeadlineExceeded,
-        500..=599 => Code::Unavailable,
+        _ if status.is_client_error() => Code::PermissionDenied,
+        _ if status.is_server_error() => Code::Unavailable,
         _ => return None,
     })
 }

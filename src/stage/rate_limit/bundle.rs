@@ -78,8 +78,16 @@ impl Bundles {
 
     /// Whether a limit looks at addresses.
     pub(super) fn need_address(&self) -> bool {
-        let all = self.plans.values().chain([&self.everybody]);
-        all.flat_map(Bundle::limits).any(|limit| limit.key.needs_address())
+        self.limits().any(|limit| limit.key.needs_address())
+    }
+
+    /// Whether a limit looks at the first message.
+    pub(super) fn need_message(&self) -> bool {
+        self.limits().any(|limit| limit.key.needs_message())
+    }
+
+    fn limits(&self) -> impl Iterator<Item = &Arc<Limit>> {
+        self.plans.values().chain([&self.everybody]).flat_map(Bundle::limits)
     }
 
     /// What holds for a caller.

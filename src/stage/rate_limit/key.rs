@@ -22,7 +22,9 @@ use serde_json::Value;
 use super::settings;
 use crate::{
     exchange::{Approach, Exchange, Metadata, Principal, PrincipalKind},
+    schema::Method,
     stage::Finding,
+    transcode::field::{Field, Found, Kind, Label},
 };
 
 /// What digests are keyed with.
@@ -37,18 +39,21 @@ pub struct Asker<'a> {
     pub address: Option<IpAddr>,
     /// The call's metadata.
     pub metadata: &'a Metadata,
+    /// The call's first message, where a key looks at it and there is one.
+    pub message: Option<&'a [u8]>,
     /// The worker that serves the call.
     pub worker: usize,
 }
 
 impl<'a> Asker<'a> {
-    /// Who asks with this call.
-    pub(super) fn of(exchange: &'a Exchange) -> Self {
+    /// Who asks with this call, whose first message this is.
+    pub(super) fn of(exchange: &'a Exchange, message: Option<&'a [u8]>) -> Self {
         let approach = exchange.extensions.get::<Arc<Approach>>();
         Self {
             principal: exchange.extensions.get::<Arc<Principal>>().map(|principal| &**principal),
             address: approach.and_then(|approach| approach.client),
             metadata: &exchange.metadata,
+            message,
             worker: exchange.worker,
         }
     }
@@ -60,10 +65,10 @@ impl<'a> Asker<'a> {
 }
 
 /// By what a limit tells callers apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Key(Box<[Part]>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 enum Part {
     Network { v4: u8, v6: u8 },
     Principal,
@@ -71,14 +76,15 @@ enum Part {
     Plan,
     Claim(String),
     Header(HeaderName),
+    Field { path: String, field: Field },
 }
 
 impl Key {
-    /// Reads what is written; the path of a finding starts at the key.
-    pub(super) fn compile(written: &[settings::Part]) -> Result<Self, Finding> {
+    /// Reads what is written for a method; the path of a finding starts at the key.
+    pub(super) fn compile(written: &[settings::Part], method: &Method) -> Result<Self, Finding> {
         let mut parts = Vec::new();
         for (index, part) in written.iter().enumerate() {
-            let part = Part::compile(part).map_err(|problem| {
+            let part = Part::compile(part, method).map_err(|problem| {
                 // One part may stand without a list.
                 let place = if written.len() == 1 { String::new() } else { format!("[{index}]") };
                 (place, problem)
@@ -90,8 +96,15 @@ impl Key {
 
     /// Whether it needs a verified caller.
     pub fn needs_caller(&self) -> bool {
-        let needs = |part: &Part| !matches!(part, Part::Network { .. } | Part::Header(_));
+        let needs = |part: &Part| {
+            matches!(part, Part::Principal | Part::ApiKey | Part::Plan | Part::Claim(_))
+        };
         self.0.iter().any(needs)
+    }
+
+    /// Whether it looks at the call's first message.
+    pub(super) fn needs_message(&self) -> bool {
+        self.0.iter().any(|part| matches!(part, Part::Field { .. }))
     }
 
     /// Whether it looks at the caller's address.
@@ -119,7 +132,7 @@ impl Key {
 }
 
 impl Part {
-    fn compile(written: &settings::Part) -> Result<Self, String> {
+    fn compile(written: &settings::Part, method: &Method) -> Result<Self, String> {
         Ok(match written {
             settings::Part::Address => Self::Network { v4: 32, v6: 64 },
             settings::Part::Network(settings::Network { v4, v6 }) if *v4 > 32 || *v6 > 128 => {
@@ -136,6 +149,14 @@ impl Part {
                 let name = HeaderName::from_bytes(name.to_ascii_lowercase().as_bytes());
                 Self::Header(name.map_err(|_| "write a header's name, such as `x-tenant`")?)
             }
+            settings::Part::Field(path) => {
+                let field =
+                    Field::compile(&method.input, path).map_err(|error| error.to_string())?;
+                if field.label() != Label::One || matches!(field.kind(), Kind::Message(_)) {
+                    return Err(format!("`{path}` is no single value; write the path of one"));
+                }
+                Self::Field { path: path.clone(), field }
+            }
         })
     }
 
@@ -147,6 +168,7 @@ impl Part {
             Self::Plan => "plan".into(),
             Self::Claim(path) => format!("claim.{path}").into(),
             Self::Header(name) => format!("header.{name}").into(),
+            Self::Field { path, .. } => format!("field.{path}").into(),
         }
     }
 
@@ -177,6 +199,13 @@ impl Part {
                 });
                 hasher.write_usize(usize::MAX);
             }
+            Self::Field { field, .. } => match read(field, asker) {
+                Some(value) => {
+                    hasher.write_usize(value.len());
+                    hasher.write(&value);
+                }
+                None => hasher.write_usize(usize::MAX),
+            },
             Self::ApiKey | Self::Plan | Self::Claim(_) => match self.claim(asker) {
                 Some(Value::String(one)) => text(Some(one)),
                 // Rarely: most claims to count by are texts.
@@ -197,7 +226,7 @@ impl Part {
         }
     }
 
-    fn text<'a>(&self, asker: &Asker<'a>) -> Option<Cow<'a, str>> {
+    fn text<'a>(&'a self, asker: &Asker<'a>) -> Option<Cow<'a, str>> {
         match self {
             Self::Network { v4, v6 } => Some(network(asker.address?, *v4, *v6).to_string().into()),
             Self::Principal => {
@@ -208,11 +237,28 @@ impl Part {
                 let values = values.map(|value| String::from_utf8_lossy(value.as_bytes()));
                 values.reduce(|one, other| format!("{one}, {other}").into())
             }
+            Self::Field { field, .. } => {
+                let value = read(field, asker)?;
+                let escaped = || value.escape_ascii().to_string();
+                Some(str::from_utf8(&value).map_or_else(|_| escaped(), str::to_owned).into())
+            }
             Self::ApiKey | Self::Plan | Self::Claim(_) => Some(match self.claim(asker)? {
                 Value::String(one) => Cow::Borrowed(one),
                 other => other.to_string().into(),
             }),
         }
+    }
+}
+
+/// The value of a field in the call's first message. A message that can't be read has none: the
+/// backend won't be able to read it either.
+fn read<'a>(field: &'a Field, asker: &Asker<'a>) -> Option<Cow<'a, [u8]>> {
+    match field.read(asker.message?, 0) {
+        Ok(Found::One(value)) => Some(value.as_key().into_owned().into()),
+        Ok(Found::Absent) if !field.has_presence() => {
+            field.default().map(|value| value.as_key().into_owned().into())
+        }
+        _ => None,
     }
 }
 

@@ -99,7 +99,7 @@ impl Making<'_> {
         check_name(name).map_err(|problem| (path.clone(), problem))?;
         let measure = measure(written).map_err(inside)?;
         self.check_cost(measure, &path)?;
-        let key = Key::compile(written.key.as_deref().unwrap_or_default())
+        let key = Key::compile(written.key.as_deref().unwrap_or_default(), self.blueprint.method)
             .map_err(|(at, problem)| inside((format!("key{at}"), problem)))?;
         let place = (self.blueprint.places)(&path);
         let kind = match measure {
@@ -118,7 +118,8 @@ impl Making<'_> {
             shadowed: count("shadowed"),
             crowded: meter.counter(&RATE_LIMIT_CROWDED, &[&known_as]),
         };
-        let waits = written.admitted || key.needs_caller();
+        // What somebody says who may not call isn't even read.
+        let waits = written.admitted || key.needs_caller() || key.needs_message();
         let limit = Limit {
             name: known_as.into(),
             place: place.into(),

@@ -21,6 +21,9 @@
 //! somebody else's. What a call has taken from the former stays taken when the latter refuse it: it
 //! was a call. Within either all limits are asked together, and a refused call costs nothing.
 //!
+//! A limit by a field of the message waits for the call's first message, and a method that it is written
+//! for has to have the field.
+//!
 //! A limit is where it is written: methods that a selector gives it share what is counted, and a more
 //! specific selector that changes it has a limit of its own. Counts outlive a reload.
 //!
@@ -87,7 +90,7 @@ use crate::{
 pub(super) const FIRST: Entry = Entry {
     name: "rate_limit",
     summary: "Refuses calls (429, `Retry-After`) beyond rates, quotas and numbers in flight, for all \
-              callers together or for each address, principal, API key, plan, claim or header.",
+              callers together or for each address, principal, API key, plan, claim, header or field.",
     json_schema: |generator| generator.subschema_for::<Settings>(),
     build: |blueprint| build(blueprint, false),
 };
@@ -105,6 +108,7 @@ fn build(blueprint: &Blueprint<'_>, waiting: bool) -> Built {
 /// The stage at work.
 struct RateLimit {
     bundles: Bundles,
+    needs_message: bool,
     cost: u64,
     store: Box<dyn Count>,
     clock: fn() -> Now,
@@ -125,7 +129,8 @@ impl RateLimit {
         let bundles = Bundles::compile(&Making { blueprint, settings }, waiting)?;
         let store = store(settings, blueprint, clock)?;
         let told = AtomicU64::new(0);
-        let stage = Self { bundles, cost: settings.cost, store, clock, told };
+        let (cost, needs_message) = (settings.cost, bundles.need_message());
+        let stage = Self { bundles, needs_message, cost, store, clock, told };
         Ok((!stage.bundles.is_empty()).then_some(stage))
     }
 
@@ -215,6 +220,44 @@ impl RateLimit {
             finish(outcome, permits, fields)
         })
     }
+
+    /// Lets a call go on, or not.
+    fn decide<'a>(
+        &'a self,
+        mut exchange: Exchange,
+        message: Option<&[u8]>,
+        next: Next<'a>,
+    ) -> BoxFuture<'a, Result<Reply, Error>> {
+        let asker = Asker::of(&exchange, message);
+        let bundle = self.bundles.of(&asker);
+        let entered = match self.enter(bundle, &asker) {
+            Ok(entered) => entered,
+            Err(error) => return Box::pin(ready(Err(error))),
+        };
+        let answer = self.ask(bundle, &asker);
+        match answer {
+            Answer::Now(verdicts) => match self.conclude(bundle, &bundle.counted, &verdicts) {
+                Ok(()) => {
+                    let fields = self.fields(bundle, &entered, &verdicts);
+                    self.pass((exchange, next), entered.permits, fields)
+                }
+                Err(error) => Box::pin(ready(Err(error))),
+            },
+            Answer::Later(counted) => Box::pin(async move {
+                let Counted { verdicts, request, response } = counted.await?;
+                if let Err(error) = self.conclude(bundle, &bundle.counted, &verdicts) {
+                    return Err(bear(error, &response));
+                }
+                let fields = self.fields(bundle, &entered, &verdicts);
+                replace(&mut exchange.metadata, request);
+                let outcome = next.call(exchange).await;
+                let outcome = outcome.map_err(|error| bear(error, &response));
+                let mut reply = finish(outcome, entered.permits, fields)?;
+                replace(&mut reply.metadata, response);
+                Ok(reply)
+            }),
+        }
+    }
 }
 
 /// Whoever counts.
@@ -291,33 +334,14 @@ impl Stage for RateLimit {
         mut exchange: Exchange,
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
-        let asker = Asker::of(&exchange);
-        let bundle = self.bundles.of(&asker);
-        let entered = match self.enter(bundle, &asker) {
-            Ok(entered) => entered,
-            Err(error) => return Box::pin(ready(Err(error))),
-        };
-        let answer = self.ask(bundle, &asker);
-        match answer {
-            Answer::Now(verdicts) => match self.conclude(bundle, &bundle.counted, &verdicts) {
-                Ok(()) => {
-                    let fields = self.fields(bundle, &entered, &verdicts);
-                    self.pass((exchange, next), entered.permits, fields)
-                }
-                Err(error) => Box::pin(ready(Err(error))),
-            },
-            Answer::Later(counted) => Box::pin(async move {
-                let Counted { verdicts, request, response } = counted.await?;
-                if let Err(error) = self.conclude(bundle, &bundle.counted, &verdicts) {
-                    return Err(bear(error, &response));
-                }
-                let fields = self.fields(bundle, &entered, &verdicts);
-                replace(&mut exchange.metadata, request);
-                let outcome = next.call(exchange).await;
-                let outcome = outcome.map_err(|error| bear(error, &response));
-                let mut reply = finish(outcome, entered.permits, fields)?;
-                replace(&mut reply.metadata, response);
-                Ok(reply)
+        if !self.needs_message {
+            return self.decide(exchange, None, next);
+        }
+        match exchange.messages.as_one().cloned() {
+            Some(message) => self.decide(exchange, Some(&message), next),
+            None => Box::pin(async move {
+                let message = exchange.messages.first().await?;
+                self.decide(exchange, message.as_deref(), next).await
             }),
         }
     }

@@ -141,6 +141,8 @@ pub enum Part {
     Claim(String),
     /// The request header of this name.
     Header(String),
+    /// The field at this path of the call's first message, which is waited for: `shelf.id`.
+    Field(String),
 }
 
 /// How many bits of an address are the network's.

@@ -115,7 +115,7 @@ fn rate_of_a_clock_that_stands_still_or_starts_is_no_trouble() {
 }
 
 fn asker(metadata: &Metadata) -> Asker<'_> {
-    Asker { principal: None, address: None, metadata, worker: 0 }
+    Asker { principal: None, address: None, metadata, message: None, worker: 0 }
 }
 
 #[test]

@@ -204,7 +204,8 @@ async fn redis_counts_as_this_process_does_at_any_time() {
         let who = random.choice(["ada", "bob"]).unwrap();
         let metadata = [(http::HeaderName::from_static("x-who"), who.parse().unwrap())];
         let metadata: Metadata = metadata.into_iter().collect();
-        let asker = Asker { principal: None, address: None, metadata: &metadata, worker: 0 };
+        let asker =
+            Asker { principal: None, address: None, metadata: &metadata, message: None, worker: 0 };
         let cost = random.u64(1..4);
         let asks: Vec<_> = limits.iter().map(|limit| Ask { limit, asker: &asker, cost }).collect();
         let keys: Vec<_> = asks.iter().map(|ask| shared.key(ask)).collect();

@@ -5,7 +5,10 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::{Bench, call, call_of, count, pass_millis, refused};
-use crate::exchange::{Approach, Exchange};
+use crate::{
+    exchange::{Approach, Exchange},
+    stage::rate_limit::key::Asker,
+};
 
 fn call_from(address: &str) -> Exchange {
     let mut exchange = call(&[]);
@@ -151,4 +154,33 @@ async fn costs_are_what_the_method_says() {
     let cheap = bench.chain(&json!({ "limits": { "all": { "rate": "10/h" } } }), false);
     assert_eq!(count(&dear, 9, || call(&[])).await, 2);
     assert_eq!(count(&cheap, 9, || call(&[])).await, 2, "they share the limit");
+}
+
+#[test]
+fn parts_of_a_key_are_told_as_texts() {
+    let key = json!([
+        { "network": { "v4": 24 } }, "principal", "api_key", "plan", { "claim": "org.id" },
+        { "header": "X-Tenant" },
+    ]);
+    let limits = json!({ "limits": { "one": { "rate": "1/h", "key": key } } });
+    let limit = Bench::default().limits(&limits).remove(0);
+    let mut exchange = call_of("ada", &json!({ "key": "3f9c", "org": { "id": 7 } }));
+    exchange.metadata.append("x-tenant", http::HeaderValue::from_static("a"));
+    exchange.metadata.append("x-tenant", http::HeaderValue::from_static("b"));
+    let client = Some("192.0.2.77".parse().unwrap());
+    exchange.extensions.insert(Arc::new(Approach { client, ..Approach::default() }));
+    let asker = Asker::of(&exchange, None);
+    let texts: Vec<_> = limit.key.parts(&asker).collect();
+    let texts: Vec<_> = texts.iter().map(|(name, text)| (&**name, text.as_deref())).collect();
+    assert_eq!(
+        texts,
+        [
+            ("address", Some("192.0.2.0")),
+            ("principal", Some("api_key ada")),
+            ("api_key", Some("3f9c")),
+            ("plan", None),
+            ("claim.org.id", Some("7")),
+            ("header.x-tenant", Some("a, b")),
+        ]
+    );
 }

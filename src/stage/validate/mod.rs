@@ -13,6 +13,13 @@
 //! ones are its problems. A method whose messages carry no rule has no such stage and pays nothing.
 //!
 //! It is off unless a policy names it: a schema may carry rules that a backend has never enforced.
+//!
+//! | threat | defence | test |
+//! |--------|---------|------|
+//! | a message that a door lets through unchecked | one stage for all doors, each message | `matrix_rules_of_the_schema_…` |
+//! | deep nesting, huge text, costly patterns | bounded decoding, linear functions | `validate_hostile_messages_…`, `huge_text_is_judged_…` |
+//! | an answer as long as what is wrong | the first 20 violations are told | `validate_hostile_messages_…` |
+//! | a rule that can't be evaluated | the call is refused | by construction |
 
 mod check;
 mod compile;

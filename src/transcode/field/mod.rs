@@ -10,6 +10,13 @@
 //! every parser does (<https://protobuf.dev/programming-guides/encoding/>): the last value wins, the
 //! pieces of a message merge, a later member of a oneof clears an earlier one, a field with another
 //! wire type than its own is an unknown one. Where parsers differ it refuses the message.
+//!
+//! | threat | defence | test |
+//! |--------|---------|------|
+//! | a field twice, or a message in pieces | the last wins, pieces merge | `last_value_wins_…` |
+//! | another member of the oneof behind the harmless one | it clears the field | `later_member_of_a_oneof_…` |
+//! | a wire type, tag or number that parsers take differently | unknown, or refused | `another_wire_type_…`, `what_parsers_disagree_on_…` |
+//! | what nobody has thought of | compared with the library | `reader_agrees_with_the_library` |
 
 mod compile;
 mod read;

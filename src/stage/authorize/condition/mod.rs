@@ -9,6 +9,15 @@
 //! A name is looked up once, when the condition is compiled: what is unknown, or can't be compared, is
 //! a problem of the configuration. What remains are variables that are read when the expression gets
 //! to them. An evaluation that fails refuses the call.
+//!
+//! | threat | defence | test |
+//! |--------|---------|------|
+//! | a harmless first message of a stream | each message is judged | `authorize_condition_holds_for_each_message`, `matrix_conditions_judge_…` |
+//! | no message at all | it is judged as the empty one | `authorize_condition_holds_for_each_message` |
+//! | making a condition fail | what can't be told is refused | `what_can_not_be_told_does_not_hold` |
+//! | a header twice | its lines are joined | `condition_reads_what_it_names` |
+//! | lists and patterns that cost more than linear time | `MOST`, no macro in a macro, patterns written out | `huge_messages_cost_linear_time_…`, `wrong_conditions_are_problems_…` |
+//! | an expression that overflows the stack | bounds, a thread of its own to read it | `hostile_expressions_…` |
 
 mod check;
 mod facts;

@@ -185,9 +185,8 @@ fn twist(mut path: String, twist: &Twist) -> String {
 fn requests() -> impl Strategy<Value = Asked> {
     // Enough of them are plain for the policies to have something to decide.
     let twisted = prop_oneof![3 => vec(twists(), 0..1), 2 => vec(twists(), 1..3)];
-    let path = (select(&PATHS[..]), twisted).prop_map(|(path, twists)| {
-        twists.iter().fold(path.to_owned(), twist)
-    });
+    let path = (select(&PATHS[..]), twisted)
+        .prop_map(|(path, twists)| twists.iter().fold(path.to_owned(), twist));
     let kind = prop::option::weighted(0.4, select(&TYPES[..]));
     let headers = (kind, vec(select(&DETOURS[..]), 0..3)).prop_map(|(kind, mut headers)| {
         headers.extend(kind.map(|kind| ("content-type", kind)));

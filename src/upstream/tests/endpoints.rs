@@ -28,11 +28,11 @@ fn member(cluster: &Cluster, at: usize) -> Member {
     cluster.endpoints().members[at].clone()
 }
 
-/// Calls until every endpoint has a connection.
+/// Calls until every endpoint has a connection, whatever they answer.
 async fn connect_all(cluster: &Cluster) {
     let connected = async {
         while cluster.endpoints().members.iter().any(|m| m.endpoint.connections() == 0) {
-            call(cluster, unary()).await.unwrap();
+            drop(call(cluster, unary()).await);
             tokio::task::yield_now().await;
         }
     };

@@ -10,8 +10,9 @@ use transom::{
 use super::{LIVE, PEAK};
 
 const METHODS: usize = 10_000;
-/// Bytes a method that stay, and bytes a method that the peak may have.
-const STAYING: usize = 700;
+/// Bytes a method that stay, and bytes a method that the peak may have; the types that every schema
+/// has are among them.
+const STAYING: usize = 720;
 const PEAKING: usize = 830;
 
 /// A method with its route stays within what is set above.

@@ -55,14 +55,17 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
         Some(Limit(limit)) => limit,
         None => method.is_unary().then_some(DEFAULT),
     };
-    Ok(Some(Box::new(Timeout { limit, pace: Pace::of(settings.first, settings.idle) })))
+    Ok(Some(Box::new(Timeout {
+        limit,
+        pace: Pace::of(settings.first, settings.idle).map(Box::new),
+    })))
 }
 
 /// The stage at work.
 struct Timeout {
     limit: Option<Duration>,
-    /// How the parts are paced, if they are.
-    pace: Option<Pace>,
+    /// How the parts are paced, if they are. A box, for every method has a stage and few a pace.
+    pace: Option<Box<Pace>>,
 }
 
 impl Timeout {
@@ -84,7 +87,7 @@ impl Stage for Timeout {
         next: Next<'a>,
     ) -> BoxFuture<'a, Result<Reply, Error>> {
         exchange.deadline = self.deadline(exchange.deadline);
-        match (exchange.deadline, self.pace) {
+        match (exchange.deadline, self.pace.as_deref().copied()) {
             (None, None) => next.call(exchange),
             (None, Some(pace)) => Box::pin(pace.keep(exchange, next)),
             (Some(deadline), None) => {

@@ -2,7 +2,8 @@
 //!
 //! Time is counted in rounds, so that nothing depends on the machine's pace: a round is over when
 //! every caller waits for an answer. A quick backend answers within the round, the slow one after
-//! twenty.
+//! twenty. It turns slow when every backend has been called: before that the calls go to those that
+//! are connected, and the first to be so gets them all.
 //!
 //! Least request keeps about as many calls in flight on the slow one as on each of the others. So of
 //! `n` endpoints it gets one call in about `20 (n - 1)`: among three that are more than two of a
@@ -11,7 +12,10 @@
 
 use std::{
     mem,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -28,6 +32,8 @@ const TIMES: u32 = 20;
 struct Rounds {
     /// How many callers there are.
     lanes: usize,
+    /// How many rounds the first backend takes.
+    first: AtomicU32,
     held: Mutex<Held>,
 }
 
@@ -43,17 +49,24 @@ struct Held {
 
 impl Rounds {
     fn new(lanes: usize) -> Arc<Self> {
-        Arc::new(Self { lanes, held: Mutex::default() })
+        Arc::new(Self { lanes, first: AtomicU32::new(1), held: Mutex::default() })
     }
 
-    /// A backend that answers after so many rounds.
-    async fn backend(self: &Arc<Self>, rounds: u32) -> Counted {
+    /// A backend that answers within the round, but for the first if that has turned slow.
+    async fn backend(self: &Arc<Self>, is_first: bool) -> Counted {
         let all = self.clone();
         Counted::start(move |_, _, reply| {
+            let rounds = if is_first { all.first.load(SeqCst) } else { 1 };
             all.hold(rounds, reply);
             async {}
         })
         .await
+    }
+
+    /// From now on the first backend takes so many rounds. What was before is forgotten.
+    fn turn(&self, first: u32) {
+        self.held.lock().unwrap().took.clear();
+        self.first.store(first, SeqCst);
     }
 
     fn hold(&self, rounds: u32, reply: Answer) {
@@ -100,7 +113,7 @@ struct Outcome {
     p99: Duration,
 }
 
-/// Has calls made to `count` backends, of which the first answers after `first` rounds.
+/// Has calls made to `count` backends, of which the first turns to answer after `first` rounds.
 async fn measure(
     fault: &'static str,
     (count, kind): (usize, &str),
@@ -108,15 +121,21 @@ async fn measure(
     (lanes, calls): (usize, usize),
 ) -> Outcome {
     let rounds = Rounds::new(lanes);
-    let mut backends = vec![rounds.backend(first).await];
-    for _ in 1..count {
-        backends.push(rounds.backend(1).await);
+    let mut backends = Vec::new();
+    for place in 0..count {
+        backends.push(rounds.backend(place == 0).await);
     }
     let addresses: Vec<_> = backends.iter().map(|one| one.address).collect();
     let site = Site::before(&addresses, &format!("balance: {kind}"), "timeout: 60s").await;
-    let (figures, ()) = load::run(&site.door(), lanes, async |load| {
+    let (figures, before) = load::run(&site.door(), lanes, async |load| {
+        while backends.iter().any(|one| one.calls() == 0) {
+            load.calls(lanes).await;
+        }
+        rounds.turn(first);
+        let before = backends[0].calls();
         load.calls(calls).await;
         rounds.end();
+        before
     })
     .await;
     table::note(fault, &figures);
@@ -125,7 +144,7 @@ async fn measure(
     took.sort_unstable();
     Outcome {
         calls: took.len(),
-        first: backends[0].calls(),
+        first: backends[0].calls() - before,
         rounds: took[took.len() * 99 / 100],
         p99: figures.percentile(99),
     }

@@ -204,13 +204,12 @@ impl Cluster {
                     continue;
                 }
             };
-            let name = slot.target().name.clone();
             way.search.avoid = Some(Refused::of(&slot));
             if let Some(attempt) = &way.search.attempt {
-                attempt.note(&name);
+                attempt.note(&slot.target().name);
             }
             if let Some(journal) = &terms.journal {
-                journal.turn_to(&name);
+                journal.turn_to(&slot.target().name);
             }
             if way.search.only.is_none() {
                 slot.begin(way.search.deadline);
@@ -218,10 +217,14 @@ impl Cluster {
             let pump = call::follow(&mut way.body, &reply, coding.is_some());
             let result = receive(reply, pump, slot, terms.clone()).await;
             // Of attempts beside each other it is the one that answers first.
-            if let (Some(journal), Ok(_)) = (&terms.journal, &result) {
-                journal.endpoint.set(name.clone());
-            }
-            return result.map_err(|failure| failure.at(name));
+            return match (result, &terms.journal, way.search.before()) {
+                (Ok(reply), Some(journal), Some(name)) => {
+                    journal.endpoint.set(name.clone());
+                    Ok(reply)
+                }
+                (Err(failure), _, Some(name)) => Err(failure.at(name.clone())),
+                (result, ..) => result,
+            };
         }
         Err(Failure::Final(Error::unavailable(
             "upstream_lost",

@@ -46,6 +46,11 @@ impl Search {
             || self.attempt.as_ref().is_some_and(|attempt| attempt.has_tried(member.name()))
     }
 
+    /// The name of the endpoint that had the attempt before.
+    pub(super) fn before(&self) -> Option<&Arc<str>> {
+        self.avoid.as_ref().map(|refused| &refused.target.name)
+    }
+
     /// The connection of the attempt before.
     fn load(&self) -> Option<&Arc<Load>> {
         self.avoid.as_ref().map(|refused| &refused.load)

@@ -141,7 +141,7 @@ impl Rest {
                 extensions: http::Extensions::new(),
                 journal: None,
             },
-            route: binding.rule.template.clone(),
+            route: binding.rule.source.template.clone(),
             answer: Box::new(RestAnswer {
                 binding: binding.clone(),
                 accepted,

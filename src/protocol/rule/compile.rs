@@ -90,7 +90,6 @@ pub(super) fn bind(
     let bound = Rule {
         method: method.clone(),
         source: rule.clone(),
-        template: rule.template.clone(),
         input,
         settings: settings.clone(),
         bound: bound.into(),
@@ -112,7 +111,6 @@ impl Rule {
         };
         Some(Self {
             method: method.clone(),
-            template: source.template.clone(),
             source,
             input: plans.message(&method.input)?,
             settings: settings.clone(),

@@ -57,8 +57,6 @@ pub struct Rule {
     pub method: Arc<Method>,
     /// The rule as the schema has it.
     pub source: HttpRule,
-    /// The path template as written, for the log.
-    pub template: Arc<str>,
     /// The request message's plan.
     pub input: Plan,
     /// What becomes of parameters that don't fit.

@@ -118,7 +118,7 @@ impl WebSocket {
                 extensions: http::Extensions::new(),
                 journal: None,
             },
-            route: rule.template.clone(),
+            route: rule.source.template.clone(),
             response,
             talk: Box::new(Opened { upgrade, terms: terms.clone(), codec, takes, inbox: giver }),
         })

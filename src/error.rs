@@ -4,10 +4,14 @@
 //! a REST client sees. It carries a message that is safe to show downstream; what only the
 //! operator may know travels as its source and ends in the log.
 
+mod bad_request;
+
 use std::{borrow::Cow, error, fmt, sync::Arc};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+
+pub use self::bad_request::FieldViolation;
 
 /// The status codes of gRPC (<https://grpc.github.io/grpc/core/md_doc_statuscodes.html>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

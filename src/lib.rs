@@ -27,7 +27,8 @@
 //! # Who may know whom
 //!
 //! ```text
-//! 0  error, problem, lasting, first_use         nothing of ours
+//! 0  error, problem, lasting, first_use,        nothing of ours
+//!    secret, authorities
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
 //!    store                                      a Redis or Valkey that gateways share
@@ -48,6 +49,10 @@
 
 pub mod error;
 pub mod problem;
+
+pub mod secret;
+
+pub mod authorities;
 
 pub mod lasting;
 

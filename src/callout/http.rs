@@ -3,12 +3,7 @@
 //! Who is asked decides who may call, so nobody on the way to it is trusted: no plain HTTP unless
 //! that is switched on, no redirects, a bounded answer in bounded time.
 
-use std::{
-    fmt,
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{fmt, path::Path, sync::OnceLock, time::Duration};
 
 use bytes::Bytes;
 use http::{Request, Response, Uri};
@@ -18,10 +13,9 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, pem::PemObject},
-};
+use rustls::ClientConfig;
+
+use crate::authorities::Authorities;
 
 /// The largest answer, in bytes.
 const LARGEST: usize = 1 << 20;
@@ -33,11 +27,10 @@ type Connections = legacy::Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// Asks over HTTP/1.1, with and without TLS.
 pub struct Client {
-    /// The authorities that are trusted, the system's where there are none.
-    authorities: Option<Vec<CertificateDer<'static>>>,
+    authorities: Authorities,
     allow_http: bool,
     timeout: Duration,
-    /// Made when it is needed: reading the system's authorities takes a while.
+    /// Made when they are needed: so are the authorities.
     connections: OnceLock<Connections>,
 }
 
@@ -47,7 +40,7 @@ impl Client {
     /// # Errors
     /// What is wrong with the file of authorities.
     pub fn new(ca: Option<&Path>, allow_http: bool, timeout: Duration) -> Result<Self, String> {
-        let authorities = ca.map(read_authorities).transpose()?;
+        let authorities = Authorities::read(ca)?;
         Ok(Self { authorities, allow_http, timeout, connections: OnceLock::new() })
     }
 
@@ -100,20 +93,7 @@ impl Client {
         if let Some(connections) = self.connections.get() {
             return Ok(connections);
         }
-        let mut roots = RootCertStore::empty();
-        match &self.authorities {
-            Some(own) => drop(roots.add_parsable_certificates(own.iter().cloned())),
-            None => {
-                let system = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(system.certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = ClientConfig::clone(&*self.authorities.client()?);
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(config)
             .https_or_http()
@@ -125,20 +105,6 @@ impl Client {
                 .pool_idle_timeout(IDLE)
                 .build(connector)
         }))
-    }
-}
-
-/// The authorities of a PEM file.
-fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            format!("`{shown}` can't be read: {error}; name a file of certificates")
-        })?;
-    match found.is_empty() {
-        true => Err(format!("`{shown}` has no certificate in PEM; name a file of certificates")),
-        false => Ok(found),
     }
 }
 

@@ -32,7 +32,7 @@ pub(super) fn read(
     };
     // A variable that isn't set may stand for nothing: `${REDIS_PASSWORD:-}`.
     let username = settings.username.as_ref().filter(|username| !username.is_empty());
-    let password = settings.password.as_ref().filter(|password| !password.0.is_empty());
+    let password = settings.password.as_ref().filter(|password| !password.reveal().is_empty());
     if let Some(username) = username {
         login = login.set_username(username);
     }
@@ -41,7 +41,7 @@ pub(super) fn read(
             let message = "the URL has a password already; leave one of the two out";
             return Err(("password".into(), message.into()));
         }
-        login = login.set_password(&password.0);
+        login = login.set_password(password.reveal());
     }
     if login.username().is_some() && login.password().is_none() {
         let message = "a name without a password logs nobody in: add `password: ${REDIS_PASSWORD}`";

@@ -1,17 +1,10 @@
 //! Makes a connection to the store: the socket, TLS, logging in.
 
-use std::{
-    path::Path,
-    sync::{Arc, OnceLock},
-    time::Duration,
-};
+use std::{path::Path, time::Duration};
 
 use ::redis::{AsyncConnectionConfig, RedisConnectionInfo, aio::MultiplexedConnection};
 use futures_util::future::BoxFuture;
-use rustls::{
-    ClientConfig, RootCertStore,
-    pki_types::{CertificateDer, ServerName, pem::PemObject},
-};
+use rustls::pki_types::ServerName;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
@@ -20,6 +13,7 @@ use tokio::{
 use tokio_rustls::TlsConnector;
 
 use super::{Finding, Settings, address, address::Place};
+use crate::authorities::Authorities;
 
 /// How many commands may stand before a connection that is being written to.
 const QUEUE: usize = 1024;
@@ -28,10 +22,7 @@ const QUEUE: usize = 1024;
 pub(super) struct Target {
     place: Place,
     login: RedisConnectionInfo,
-    /// The authorities that are trusted, the system's where there are none.
-    authorities: Option<Vec<CertificateDer<'static>>>,
-    /// Made when it is needed: reading the system's authorities takes a while.
-    tls: OnceLock<Arc<ClientConfig>>,
+    authorities: Authorities,
     shown: String,
     connect_timeout: Duration,
 }
@@ -66,17 +57,18 @@ impl Target {
             let message = "nobody answers in no time: write `50ms`, or leave it out";
             return Err(("answer_timeout".into(), message.into()));
         }
-        let authorities = ca.as_deref().map(read_authorities).transpose();
+        let authorities = Authorities::read(ca.as_deref());
         let authorities = authorities.map_err(|problem| ("ca".to_owned(), problem))?;
         let connect_timeout = settings.connect_timeout;
-        Ok(Self { place, login, authorities, tls: OnceLock::new(), shown, connect_timeout })
+        Ok(Self { place, login, authorities, shown, connect_timeout })
     }
 
     /// All that it depends on, secrets too.
     pub(super) fn terms(&self) -> String {
         let Self { place, login, authorities, shown, connect_timeout, .. } = self;
         let login = (login.username(), login.password());
-        format!("{place:?} {login:?} {authorities:?} {shown} {connect_timeout:?}")
+        let own = authorities.own();
+        format!("{place:?} {login:?} {own:?} {shown} {connect_timeout:?}")
     }
 
     /// Where it is, without secrets.
@@ -114,7 +106,7 @@ impl Target {
                     return self.log_in(stream).await;
                 }
                 let name = ServerName::try_from(host.clone()).map_err(|error| error.to_string())?;
-                let connector = TlsConnector::from(self.tls()?);
+                let connector = TlsConnector::from(self.authorities.client()?);
                 let stream = connector.connect(name, stream).await;
                 self.log_in(stream.map_err(|error| format!("TLS failed: {error}"))?).await
             }
@@ -130,40 +122,5 @@ impl Target {
         let opened = MultiplexedConnection::new_with_config(&self.login, stream, config).await;
         let (connection, driver) = opened.map_err(|error| error.to_string())?;
         Ok((connection, Box::pin(driver)))
-    }
-
-    fn tls(&self) -> Result<Arc<ClientConfig>, String> {
-        if let Some(config) = self.tls.get() {
-            return Ok(config.clone());
-        }
-        let mut roots = RootCertStore::empty();
-        match &self.authorities {
-            Some(own) => drop(roots.add_parsable_certificates(own.iter().cloned())),
-            None => {
-                let system = rustls_native_certs::load_native_certs();
-                roots.add_parsable_certificates(system.certs);
-            }
-        }
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(|error| error.to_string())?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(self.tls.get_or_init(|| Arc::new(config)).clone())
-    }
-}
-
-/// The authorities of a PEM file.
-fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
-    let shown = path.display();
-    let found = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| {
-            format!("`{shown}` can't be read: {error}; name a file of certificates")
-        })?;
-    match found.is_empty() {
-        true => Err(format!("`{shown}` has no certificate in PEM; name a file of certificates")),
-        false => Ok(found),
     }
 }

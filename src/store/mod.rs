@@ -39,7 +39,7 @@ use self::{dial::Target, line::Line};
 pub use self::{
     fault::Fault,
     script::Script,
-    settings::{Secret, Settings, Url},
+    settings::{Settings, Url},
 };
 use crate::{
     lasting::Lasting,

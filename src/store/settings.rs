@@ -5,6 +5,8 @@ use std::{fmt, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::secret::Secret;
+
 /// A Redis or Valkey that gateways share.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -41,12 +43,6 @@ pub struct Settings {
 #[schemars(transparent)]
 pub struct Url(pub String);
 
-/// A text that is never shown.
-#[derive(Clone, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(transparent)]
-pub struct Secret(pub String);
-
 impl Settings {
     /// The store at a URL, with every default.
     pub fn at(url: &str) -> Self {
@@ -81,12 +77,6 @@ impl fmt::Display for Url {
 impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 

@@ -10,10 +10,11 @@ use tokio::{
     time::Instant,
 };
 
-use super::{Fault, Script, Secret, Settings, Store, testing::Server};
+use super::{Fault, Script, Settings, Store, testing::Server};
 use crate::{
     lasting::Lasting,
     meter::{Meter, Page},
+    secret::Secret,
 };
 
 const PATIENCE: Duration = Duration::from_millis(200);
@@ -106,11 +107,11 @@ async fn store_is_logged_in_to_and_its_password_never_shown() {
     let mut settings = server.settings();
     let refused = store(&settings).read(0, "key", PATIENCE).await.unwrap_err();
     assert!(refused.to_string().contains("NOAUTH"), "{refused}");
-    settings.password = Some(Secret(String::new()));
+    settings.password = Some(Secret::from(""));
     assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(refused));
-    settings.password = Some(Secret("wrong".into()));
+    settings.password = Some(Secret::from("wrong"));
     assert_eq!(store(&settings).read(0, "key", PATIENCE).await, Err(Fault::Away));
-    settings.password = Some(Secret("hunter2".into()));
+    settings.password = Some(Secret::from("hunter2"));
     let lasting = Lasting::new();
     let store = Store::of(&settings, Path::new(""), &lasting).unwrap();
     until(&store, Result::is_ok).await;
@@ -182,7 +183,7 @@ fn settings_that_can_t_be_are_told_without_the_password() {
         assert!(told(&Settings::at(url)).starts_with("url: "), "{url}");
     }
     let mut twice = Settings::at("redis://:hunter2@host");
-    twice.password = Some(Secret("hunter2".into()));
+    twice.password = Some(Secret::from("hunter2"));
     assert!(told(&twice).starts_with("password: "));
     let mut named = Settings::at("redis://host");
     named.username = Some("me".into());

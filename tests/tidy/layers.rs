@@ -6,6 +6,8 @@ use super::{assert_tidy, code::Source, findings};
 const WAIST: &[&str] = &[
     "error",
     "problem",
+    "secret",
+    "authorities",
     "lasting",
     "first_use",
     "coding",
@@ -25,6 +27,8 @@ const WAIST: &[&str] = &[
 const LAYERS: &[(&str, u8, &[&str])] = &[
     ("error", 0, &[]),
     ("problem", 0, &[]),
+    ("secret", 0, &[]),
+    ("authorities", 0, &[]),
     ("lasting", 0, &[]),
     ("first_use", 0, &[]),
     ("coding", 1, &["error"]),
@@ -32,14 +36,14 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("frame", 1, &[]),
     ("meter", 1, &["error", "lasting", "first_use"]),
     // A Redis or Valkey that gateways share.
-    ("store", 1, &["lasting", "meter"]),
+    ("store", 1, &["secret", "authorities", "lasting", "meter"]),
     ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
     ("route", 1, &["error", "problem", "schema", "exchange"]),
     ("transcode", 1, &["error", "problem", "schema", "exchange"]),
     // Asks others for the stages: over HTTP itself, over gRPC by an upstream that it is given.
-    ("callout", 1, &["error", "problem", "schema", "exchange", "coding"]),
+    ("callout", 1, &["error", "problem", "authorities", "schema", "exchange", "coding"]),
     // Strangers to each other.
     ("protocol", 2, WAIST),
     ("stage", 2, WAIST),
@@ -72,7 +76,17 @@ const CONFINED: &[(&str, &[&str])] = &[
     ("prometheus", &["src/meter"]),
     ("tungstenite", &["src/protocol/websocket"]),
     ("tokio_tungstenite", &["src/protocol/websocket"]),
-    ("rustls", &["src/listener", "src/tls", "src/upstream", "src/store", "src/callout/http"]),
+    (
+        "rustls",
+        &[
+            "src/authorities",
+            "src/listener",
+            "src/tls",
+            "src/upstream",
+            "src/store",
+            "src/callout/http",
+        ],
+    ),
     ("redis", &["src/store"]),
     ("jsonwebtoken", &["src/stage/auth/jwt"]),
 ];

@@ -62,7 +62,7 @@ use futures_util::future::{BoxFuture, ready};
 use http::HeaderName;
 use ring::digest;
 
-pub use settings::{ApiKey, From, Introspection, Issuer, Jwt, Mtls, Secret, Settings, Way};
+pub use settings::{ApiKey, From, Introspection, Issuer, Jwt, Mtls, Settings, Way};
 
 use self::{
     denial::Denial,

@@ -1,30 +1,11 @@
 //! What a policy's `auth` may say.
 
-use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
-use crate::store;
-
-/// What nobody may see: it is not printed, whoever prints what has it.
-#[derive(Clone, Deserialize, JsonSchema)]
-#[serde(transparent)]
-#[schemars(inline)]
-pub struct Secret(String);
-
-impl Secret {
-    /// The secret itself.
-    pub fn reveal(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
+use crate::{secret::Secret, store};
 
 /// Who may call: ways to tell who somebody is, and what becomes of it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]

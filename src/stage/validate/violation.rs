@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use prost::Message;
 use prost_reflect::{FieldDescriptor, MapKey};
 
-use crate::error::{Detail, Error};
+use crate::error::{Detail, Error, FieldViolation};
 
 /// As many are told: what a message breaks is as long as the message, and an answer must not be.
 pub(super) const MOST: usize = 20;
@@ -110,23 +109,6 @@ impl Violation {
     }
 }
 
-/// google.rpc.BadRequest, as far as it is written here.
-#[derive(Clone, PartialEq, Message)]
-struct BadRequest {
-    #[prost(message, repeated, tag = "1")]
-    field_violations: Vec<FieldViolation>,
-}
-
-#[derive(Clone, PartialEq, Message)]
-struct FieldViolation {
-    #[prost(string, tag = "1")]
-    field: String,
-    #[prost(string, tag = "2")]
-    description: String,
-    #[prost(string, tag = "3")]
-    reason: String,
-}
-
 /// INVALID_ARGUMENT that names each of them, in words the first.
 pub(super) fn refusal(violations: &[Violation]) -> Error {
     let told = violations.iter().take(MOST).map(|violation| FieldViolation {
@@ -143,7 +125,5 @@ pub(super) fn refusal(violations: &[Violation]) -> Error {
     if let more @ 1.. = field_violations.len().saturating_sub(1) {
         let _ = write!(message, " (and {more} more)");
     }
-    let value = BadRequest { field_violations }.encode_to_vec().into();
-    let type_url = "type.googleapis.com/google.rpc.BadRequest".into();
-    Error::invalid("validation", message).with_detail(Detail { type_url, value })
+    Error::invalid("validation", message).with_detail(Detail::bad_request(field_violations))
 }

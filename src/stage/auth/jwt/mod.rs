@@ -40,6 +40,7 @@ use super::{
 use crate::{
     exchange::{Exchange, Identity, Principal},
     lasting::Lasting,
+    secret::Secret,
     stage::Finding,
 };
 
@@ -120,7 +121,7 @@ impl Jwt {
             issuers.push(Issuer { rules, keys });
         }
         let secrets = written.issuers.iter().filter_map(|issuer| issuer.secret.as_ref());
-        let secrets: Vec<_> = secrets.map(settings::Secret::reveal).collect();
+        let secrets: Vec<_> = secrets.map(Secret::reveal).collect();
         let name = super::name("tokens", &format!("{:?} {secrets:?} {folder:?}", written.issuers));
         let verifier = lasting.keep(&name, || Verifier { issuers, cache: Cache::new(CACHE) });
         Ok(Self { verifier, places, max_token: written.max_token, clock })

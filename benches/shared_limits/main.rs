@@ -5,12 +5,10 @@
 //! The stage is called as the gateway calls it, before a backend that answers at once, on one thread:
 //! one call after the other, and many at a time. Needs `redis-server`.
 
-use std::{
-    path::Path,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::{Duration, Instant},
-};
+#[path = "../../tests/support/redis/server.rs"]
+mod server;
+
+use std::{path::Path, sync::Arc, time::Instant};
 
 use futures_util::future::{BoxFuture, join_all};
 use serde_json::{Value, json};
@@ -25,6 +23,8 @@ use transom::{
     stage::{Blueprint, Chain, STAGES, Stage},
 };
 
+use self::server::Server;
+
 /// Calls of each measurement.
 const CALLS: usize = 40_000;
 
@@ -34,40 +34,6 @@ struct Silent;
 impl Upstream for Silent {
     fn call(&self, _: Exchange) -> BoxFuture<'_, Result<Reply, Error>> {
         Box::pin(async { Ok(Reply { metadata: Metadata::new(), messages: Messages::none() }) })
-    }
-}
-
-/// A server that ends with the measurement.
-struct Server {
-    child: Child,
-    folder: tempfile::TempDir,
-}
-
-impl Server {
-    fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        let child = Command::new("redis-server")
-            .args(["--port", "0", "--save", "", "--unixsocket", "redis.sock"])
-            .current_dir(folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server; Debian's package of that name has it");
-        let server = Self { child, folder };
-        while !server.socket().exists() {
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        server
-    }
-
-    fn socket(&self) -> std::path::PathBuf {
-        self.folder.path().join("redis.sock")
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -140,12 +106,12 @@ async fn measure(name: &str, chain: &Chain, method: &Arc<Method>, at_once: usize
 }
 
 fn main() {
-    let server = Server::start();
     let (method, lasting) = (method(), Lasting::new());
-    let url = format!("unix:{}", server.socket().display());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.expect("a runtime");
     runtime.block_on(async {
+        let server = Server::start(&[]).await;
+        let url = format!("unix:{}", server.socket().display());
         let stores = [
             ("none", None),
             ("local", Some(json!("local"))),

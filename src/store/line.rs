@@ -29,7 +29,7 @@ use super::{dial::Target, fault::Fault};
 use crate::meter::{Gauge, Held, Meter, STORE_CONNECTIONS};
 
 /// How many calls of a worker may wait for answers at once.
-const WAITING: usize = 4096;
+pub(super) const WAITING: usize = 4096;
 
 /// The shortest and the longest pause between two attempts to connect.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));

@@ -1,14 +1,16 @@
 //! A Redis of a test's own: on a port of its own, with a password, killed and started as the test likes.
 
+mod server;
+
 use std::{
     io::Write,
     net::SocketAddr,
-    process::{Child, Command, Stdio},
-    time::Duration,
+    process::{Command, Stdio},
 };
 
-use tempfile::TempDir;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpSocket;
+
+use self::server::Server;
 
 /// What everybody has to know who wants in.
 pub(crate) const PASSWORD: &str = "hunter2";
@@ -16,53 +18,32 @@ pub(crate) const PASSWORD: &str = "hunter2";
 /// A server that ends with its test.
 pub(crate) struct Redis {
     pub(crate) address: SocketAddr,
-    folder: TempDir,
-    child: Option<Child>,
+    server: Server,
+    /// Keeps the port from everybody else, also while the server is down.
+    _port: TcpSocket,
 }
 
 impl Redis {
     /// Starts one.
     pub(crate) async fn start() -> Self {
-        // Free a moment ago; should somebody else take it, the next one is tried.
-        for _ in 0..10 {
-            let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-            let folder = tempfile::tempdir().unwrap();
-            let mut redis = Self { address: free, folder, child: None };
-            if redis.begin().await {
-                return redis;
-            }
-        }
-        panic!("redis-server finds no port");
+        let port = TcpSocket::new_v4().unwrap();
+        // So that the server, which does the same, can listen where this one only holds the place.
+        port.set_reuseaddr(true).unwrap();
+        port.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = port.local_addr().unwrap();
+        let number = address.port().to_string();
+        let arguments = ["--bind", "127.0.0.1", "--port", &number, "--requirepass", PASSWORD];
+        Self { address, server: Server::start(&arguments).await, _port: port }
     }
 
-    /// Starts it again after [`Self::kill`]; says whether it runs.
-    pub(crate) async fn begin(&mut self) -> bool {
-        let child = Command::new("redis-server")
-            .args(["--bind", "127.0.0.1", "--port", &self.address.port().to_string()])
-            .args(["--save", "", "--appendonly", "no", "--requirepass", PASSWORD])
-            .current_dir(self.folder.path())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("redis-server; Debian's package of that name has it");
-        let child = self.child.insert(child);
-        for _ in 0..1000 {
-            if child.try_wait().unwrap().is_some() {
-                return false;
-            }
-            if TcpStream::connect(self.address).await.is_ok() {
-                return true;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        false
+    /// Starts it again after [`Self::kill`].
+    pub(crate) async fn begin(&mut self) {
+        self.server.begin().await;
     }
 
     /// Ends it at once, as a crash would.
     pub(crate) fn kill(&mut self) {
-        if let Some(mut child) = self.child.take() {
-            child.kill().unwrap();
-            child.wait().unwrap();
-        }
+        self.server.kill();
     }
 
     /// What redis-cli makes of some lines.
@@ -81,11 +62,5 @@ impl Redis {
     /// How a policy names it, with its password beside.
     pub(crate) fn settings(&self, more: &str) -> String {
         format!("{{ url: \"redis://{}\", password: {PASSWORD}{more} }}", self.address)
-    }
-}
-
-impl Drop for Redis {
-    fn drop(&mut self) {
-        self.kill();
     }
 }

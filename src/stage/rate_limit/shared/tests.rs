@@ -20,13 +20,13 @@ use crate::{
 };
 
 /// Long enough for a machine that is busy with other tests.
-const PATIENT: &str = "5s";
+const PATIENT: &str = "20s";
+const PATIENCE: Duration = Duration::from_secs(20);
 
 fn settings(server: &Server, limits: Value, more: Value) -> Value {
-    let mut settings = json!({
-        "limits": limits,
-        "store": { "redis": { "url": server.settings().url.0, "answer_timeout": PATIENT } },
-    });
+    let url = server.settings().url.0;
+    let redis = json!({ "url": url, "answer_timeout": PATIENT, "connect_timeout": PATIENT });
+    let mut settings = json!({ "limits": limits, "store": { "redis": redis } });
     settings.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
     settings
 }
@@ -87,6 +87,7 @@ async fn redis_that_hangs_for_a_while_forgets_nothing() {
     assert_eq!(allowed(&gateways[..1], 12).await, [10]);
     // Gateways that wait for it no longer than a moment.
     settings["store"]["redis"]["answer_timeout"] = json!("20ms");
+    settings["store"]["redis"]["connect_timeout"] = json!("20ms");
     server.signal("STOP");
     let hasty = three(&settings);
     let alone = allowed(&hasty, 12).await;
@@ -132,7 +133,7 @@ async fn all_limits_of_a_call_are_one_round_trip() {
         "local sum = 0 for calls in string.gmatch(redis.call('INFO', 'commandstats'), \
          'cmdstat_eval%a*:calls=(%d+)') do sum = sum + tonumber(calls) end return {sum}",
     );
-    let asked = async || store.run(0, &script, &[], &[], Duration::from_secs(5)).await.unwrap()[0];
+    let asked = async || store.run(0, &script, &[], &[], PATIENCE).await.unwrap()[0];
     assert_eq!(count(&chain, 1, || call(&[])).await, 1);
     asked().await;
     let before = asked().await;
@@ -156,7 +157,7 @@ async fn keys_end_when_nobody_would_notice_and_name_no_caller() {
          do if string.find(key, 'ada') then return {-1} end lives[#lives + 1] = \
          redis.call('PTTL', key) end table.sort(lives) return lives",
     );
-    let lives = store.run(0, &script, &[], &[], Duration::from_secs(5)).await.unwrap();
+    let lives = store.run(0, &script, &[], &[], PATIENCE).await.unwrap();
     let [rate, day] = lives[..] else { panic!("{lives:?}") };
     assert!((1..=2000).contains(&rate), "{rate}");
     assert!((3_600_000..=25 * 3_600_000).contains(&day), "{day}");
@@ -187,7 +188,7 @@ async fn redis_counts_as_this_process_does_at_any_time() {
     let shared = Shared {
         store: store.clone(),
         prefix: "test:".to_owned(),
-        patience: Duration::from_secs(5),
+        patience: PATIENCE,
         fallback: Fallback { rule: OnFailure::Open, clock },
     };
     let mut random = fastrand::Rng::with_seed(11);
@@ -212,7 +213,7 @@ async fn redis_counts_as_this_process_does_at_any_time() {
         let mut told: Vec<_> = asks.iter().flat_map(arguments).collect();
         let unix = micros / 1_000_000;
         told.extend([unix as i64, (micros % 1_000_000) as i64]);
-        let answer = store.run(0, &script, &keys, &told, Duration::from_secs(5)).await.unwrap();
+        let answer = store.run(0, &script, &keys, &told, PATIENCE).await.unwrap();
         let answer = verdicts(&answer, asks.len()).unwrap();
         let expected = local::take(&asks, Now { nanos: micros * 1000, unix });
         for ((ask, found), expected) in asks.iter().zip(&answer).zip(&expected) {

@@ -19,6 +19,10 @@ use crate::{
     store::{Script, Settings, Store, testing::Server},
 };
 
+/// Far above what an answer takes on a busy machine.
+const PATIENT: &str = "20s";
+const PATIENCE: Duration = Duration::from_secs(20);
+
 /// Puts something under a key's id.
 async fn put(settings: &Settings, id: &str, value: Option<&str>) {
     let store = Store::of(settings, Path::new(""), &Lasting::new()).unwrap();
@@ -29,7 +33,7 @@ async fn put(settings: &Settings, id: &str, value: Option<&str>) {
     );
     let keys = std::iter::once(format!("transom:key:{id}")).chain(value.map(str::to_owned));
     let keys: Vec<_> = keys.collect();
-    store.run(0, &script, &keys, &[], Duration::from_secs(5)).await.unwrap();
+    store.run(0, &script, &keys, &[], PATIENCE).await.unwrap();
 }
 
 fn entry(key: &str, more: Value) -> String {
@@ -43,8 +47,10 @@ fn id(key: &str) -> &str {
     Key::read(key).unwrap().id
 }
 
+/// The keys of that server, with time enough for a busy machine.
 fn settings(server: &Server) -> Value {
-    json!({ "redis": { "url": server.settings().url.0, "answer_timeout": "5s" } })
+    let url = server.settings().url.0;
+    json!({ "redis": { "url": url, "answer_timeout": PATIENT, "connect_timeout": PATIENT } })
 }
 
 #[tokio::test]
@@ -88,7 +94,7 @@ async fn api_key_in_a_store_is_known_and_its_end_is_heard_of() {
 
 /// Checks until the verdict is no longer for want of a store.
 async fn settled(scheme: &super::ApiKey, key: &str) -> Verdict {
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let verdict = check(scheme, &[key]).await;
         match &verdict {

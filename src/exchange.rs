@@ -12,6 +12,7 @@
 mod approach;
 mod attempt;
 mod begun;
+mod companion;
 pub mod identity;
 mod journal;
 mod packed;
@@ -33,6 +34,7 @@ pub use self::{
     approach::{Approach, Trust},
     attempt::Attempt,
     begun::Judge,
+    companion::Companion,
     identity::Identity,
     journal::{Journal, Latest},
     packed::{Bound, Packed},
@@ -119,8 +121,8 @@ pub trait MessageStream: Send {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Error>>>;
 
-    /// The same as it crossed the wire, perhaps packed with [`Self::coding`]. A stream that wraps
-    /// another and doesn't look into its messages passes this on, so that nobody unpacks them.
+    /// The same as it crossed the wire, perhaps packed with [`Self::coding`]. Who doesn't look into
+    /// messages goes beside them as a [`Companion`], so that nobody unpacks them.
     fn poll_packed(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

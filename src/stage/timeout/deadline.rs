@@ -9,14 +9,12 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use crate::{
-    coding::Coding,
     error::{Code, Error},
-    exchange::{Exchange, MessageStream, Messages, Metadata, Packed, Reply},
+    exchange::{Companion, Exchange, Reply},
 };
 
 /// Runs the rest of the way, and gives up on it when the deadline has passed.
@@ -28,15 +26,12 @@ pub(super) async fn keep<F: Future<Output = Result<Reply, Error>>>(
     if deadline <= Instant::now() {
         return Err(Error::deadline_exceeded());
     }
-    let mut reply = first(next(exchange), deadline).await?;
-    if !reply.messages.is_at_hand() {
-        reply.messages = Messages::stream(Timed {
-            inner: reply.messages,
-            timer: sleep_until(deadline),
-            ended: false,
-        });
+    let reply = first(next(exchange), deadline).await?;
+    if reply.messages.is_at_hand() {
+        return Ok(reply);
     }
-    Ok(reply)
+    let timer = sleep_until(deadline);
+    Ok(Reply { messages: reply.messages.beside(Deadline { timer }), ..reply })
 }
 
 /// The call's outcome, or the deadline's, whichever comes first.
@@ -64,63 +59,20 @@ fn settle(error: Error, deadline: Instant) -> Error {
 }
 
 pin_project! {
-    /// Messages until the deadline.
-    struct Timed {
-        inner: Messages,
+    /// Ends messages with the deadline.
+    struct Deadline {
         #[pin]
         timer: Sleep,
-        ended: bool,
     }
 }
 
-/// What polling a stream gives.
-type Polled<T> = Poll<Option<Result<T, Error>>>;
-
-impl Timed {
-    /// The next of the inner messages, in whatever form `poll` asks for.
-    fn poll_next<T>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        poll: fn(&mut Messages, &mut Context<'_>) -> Polled<T>,
-    ) -> Polled<T> {
-        let this = self.project();
-        if *this.ended {
-            return Poll::Ready(None);
-        }
-        let deadline = this.timer.deadline();
-        // The timer goes first: a backend that always has a message ready must not outrun it.
-        if this.timer.poll(cx).is_ready() {
-            *this.ended = true;
-            *this.inner = Messages::none();
-            return Poll::Ready(Some(Err(Error::deadline_exceeded())));
-        }
-        let polled = poll(this.inner, cx);
-        let polled = polled.map_err(|error| settle(error, deadline));
-        *this.ended = matches!(polled, Poll::Ready(None | Some(Err(_))));
-        polled
-    }
-}
-
-impl MessageStream for Timed {
-    fn poll_message(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        self.poll_next(cx, Messages::poll_message)
+impl Companion for Deadline {
+    /// It goes first: a backend that always has a message ready must not outrun it.
+    fn poll_before(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
+        self.project().timer.poll(cx).map(|()| Error::deadline_exceeded())
     }
 
-    fn poll_packed(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Packed, Error>>> {
-        self.poll_next(cx, Messages::poll_packed)
-    }
-
-    fn coding(&self) -> Option<Coding> {
-        self.inner.coding()
-    }
-
-    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
-        self.project().inner.take_trailers()
+    fn tell(&self, error: Error) -> Error {
+        settle(error, self.timer.deadline())
     }
 }

@@ -10,15 +10,13 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use http::StatusCode;
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Sleep, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
 use crate::{
-    coding::Coding,
     error::{Code, Error, Origin},
-    exchange::{Exchange, MessageStream, Messages, Metadata, Packed, Reply},
+    exchange::{Companion, Exchange, Messages, Reply},
     stage::Next,
 };
 
@@ -89,78 +87,36 @@ impl Moved {
             return inner;
         }
         self.note();
-        let timer = sleep_until(self.last() + idle);
-        Messages::stream(Paced { inner, idle, late, moved: self.clone(), timer, ended: false })
+        inner.beside(Silence { idle, late, moved: self.clone(), timer: sleep(idle) })
     }
 }
 
 pin_project! {
-    /// Messages at a pace.
-    struct Paced {
-        inner: Messages,
+    /// Ends messages that fall silent.
+    struct Silence {
         idle: Duration,
         late: fn(Duration) -> Error,
         moved: Moved,
         #[pin]
         timer: Sleep,
-        ended: bool,
     }
 }
 
-/// What polling a stream gives.
-type Polled<T> = Poll<Option<Result<T, Error>>>;
-
-impl Paced {
-    fn poll_next<T>(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        poll: fn(&mut Messages, &mut Context<'_>) -> Polled<T>,
-    ) -> Polled<T> {
+impl Companion for Silence {
+    /// The timer is only set again when it has run out: messages may come by the thousand.
+    fn poll_meanwhile(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Error> {
         let mut this = self.project();
-        if *this.ended {
-            return Poll::Ready(None);
-        }
-        let polled = poll(this.inner, cx);
-        if let Poll::Ready(outcome) = &polled {
-            this.moved.note();
-            *this.ended = !matches!(outcome, Some(Ok(_)));
-            return polled;
-        }
-        // The timer is only set again when it has run out: messages may come by the thousand.
         while this.timer.as_mut().poll(cx).is_ready() {
-            let until = this.moved.last() + *this.idle;
-            if until <= Instant::now() {
-                *this.ended = true;
-                *this.inner = Messages::none();
-                return Poll::Ready(Some(Err((this.late)(*this.idle))));
+            match this.moved.last().checked_add(*this.idle) {
+                Some(until) if until > Instant::now() => this.timer.as_mut().reset(until),
+                _ => return Poll::Ready((this.late)(*this.idle)),
             }
-            this.timer.as_mut().reset(until);
         }
         Poll::Pending
     }
-}
 
-impl MessageStream for Paced {
-    fn poll_message(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Bytes, Error>>> {
-        self.poll_next(cx, Messages::poll_message)
-    }
-
-    fn poll_packed(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Packed, Error>>> {
-        self.poll_next(cx, Messages::poll_packed)
-    }
-
-    fn coding(&self) -> Option<Coding> {
-        self.inner.coding()
-    }
-
-    fn take_trailers(self: Pin<&mut Self>) -> Metadata {
-        self.project().inner.take_trailers()
+    fn note(self: Pin<&mut Self>) {
+        self.moved.note();
     }
 }
 
@@ -227,6 +183,18 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pace_longer_than_any_clock_tells_is_none() {
+        let settings = Some(json!({ "idle": "18446744073709551615s" }));
+        let stage = build("timeout", settings, &method(true)).unwrap().unwrap();
+        let backend = answers(|_| {
+            let ticks = Ticks::new(seconds(1), Some(1), Arc::default());
+            Ok(Reply { metadata: Metadata::new(), messages: Messages::stream(ticks) })
+        });
+        let mut reply = chain(stage, backend).call(exchange(Metadata::new(), None)).await.unwrap();
+        assert_eq!(reply.messages.next().await.unwrap().unwrap(), "tick");
     }
 
     #[tokio::test(start_paused = true)]

@@ -21,6 +21,8 @@
 
 mod check;
 mod facts;
+mod names;
+mod operators;
 mod types;
 
 use std::sync::LazyLock;

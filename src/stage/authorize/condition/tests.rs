@@ -182,6 +182,8 @@ fn wrong_conditions_are_problems_before_they_run() {
         ("request.shelf.matches(request.displayName)", "has to be written out"),
         ("request.shelf.startsWith()", "wrong number of operands"),
         ("!request.shelf", "takes a bool"),
+        ("-request.shelf == 'a'", "`-` takes a number with a sign and not a string"),
+        ("-request.count == -1", "`-` takes a number with a sign and not a uint"),
         ("request.shelf && true", "`&&` can't be"),
         ("request.shelf ? true : false", "before `?`"),
         ("request.tags.all(t, t == 1)", "between a string and a int"),

@@ -50,6 +50,11 @@ impl Type {
         })
     }
 
+    /// The same as the start of what grows: nobody knows the elements of an empty list.
+    pub(super) fn widened(self) -> Self {
+        if matches!(self, Self::List(_)) { Self::List(Box::new(Self::Any)) } else { self }
+    }
+
     fn is_number(&self) -> bool {
         matches!(self, Self::Int | Self::Uint | Self::Double)
     }

@@ -8,7 +8,7 @@ use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::{Code, Request};
 use transom::cli::demo::bookshelf::types::bookshelf::v1::*;
 
-use crate::support::{Rig, within};
+use crate::support::{Rig, with_time_enough, within};
 
 const BOOK: &str = "shelves/science/books/tides";
 
@@ -111,28 +111,39 @@ async fn deadline_of_the_caller_reaches_the_backend_and_is_kept() {
     assert!((1..=7_000_000).contains(&number.parse::<u64>().unwrap()), "{told}");
 
     // Written by hand, so that only the gateway keeps it.
-    let mut connection = rig.http2().await;
     let wait = [0, 0, 0, 0, 5, 10, 3, 8, 0x90, 0x1c];
-    let headers =
-        [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", "100m")];
     let path = "/bookshelf.v1.Bookshelf/Wait";
-    connection.request("POST", path, &headers, &wait).await.trailers_only(4);
+    let before = rig.bookshelf.begun();
+    let mut connection = rig.http2().await;
+    with_time_enough(async |deadline| {
+        let deadline = format!("{deadline}m");
+        let headers =
+            [("content-type", "application/grpc"), ("te", "trailers"), ("grpc-timeout", &deadline)];
+        connection.request("POST", path, &headers, &wait).await.trailers_only(4);
+        rig.bookshelf.begun() > before
+    })
+    .await;
     within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
 }
 
 #[tokio::test]
 async fn deadline_in_a_stream_is_told_in_its_trailers() {
-    let rig = Rig::with_policy("timeout: 300ms").await;
-    let watch =
-        WatchBooksRequest { parent: "shelves/fiction".into(), follow: true, ..Default::default() };
-    let mut books = rig.grpc().await.watch_books(watch).await.unwrap().into_inner();
-    let status = loop {
-        match within("a book", books.message()).await {
-            Ok(Some(_)) => {}
-            Ok(None) => panic!("the stream ended well"),
-            Err(status) => break status,
-        }
-    };
-    assert_eq!(status.code(), Code::DeadlineExceeded);
-    within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
+    with_time_enough(async |deadline| {
+        let rig = Rig::with_policy(&format!("timeout: {deadline}ms")).await;
+        let parent = "shelves/fiction".into();
+        let watch = WatchBooksRequest { parent, follow: true, ..Default::default() };
+        let Ok(books) = rig.grpc().await.watch_books(watch).await else { return false };
+        let mut books = books.into_inner();
+        let status = loop {
+            match within("a book", books.message()).await {
+                Ok(Some(_)) => {}
+                Ok(None) => panic!("the stream ended well"),
+                Err(status) => break status,
+            }
+        };
+        assert_eq!(status.code(), Code::DeadlineExceeded);
+        within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
+        true
+    })
+    .await;
 }

@@ -83,7 +83,9 @@ async fn matrix_conditions_judge_every_message_at_every_door() {
                 let seen = ask(&rig, door, &call).await;
                 assert_eq!(seen.code, code, "{seen:?}");
                 assert!(!seen.message.contains("never"), "{seen:?}");
-                assert_eq!(rig.bookshelf.begun(), calls, "{seen:?}");
+                // A call that is refused in its middle may be over before the backend has seen it.
+                let least = if code == 0 { calls } else { 0 };
+                assert!((least..=calls).contains(&rig.bookshelf.begun()), "{seen:?}");
                 cells += 1;
             }
         }

@@ -107,7 +107,8 @@ async fn retry_backend_that_accepts_and_never_answers_is_left_for_another() {
     let held = hold.clone();
     let silent = Counted::start(move |_, _, reply| held.clone().answer(reply)).await;
     let sound = Counted::sound().await;
-    let policy = "retry: { per_try_timeout: 100ms, backoff: { initial: 1ms } }";
+    // Attempts enough for a machine that is too busy to answer some of them in time.
+    let policy = "retry: { attempts: 5, per_try_timeout: 300ms, backoff: { initial: 1ms } }";
     let site = Site::before(&[silent.address, sound.address], "", policy).await;
     for _ in 0..6 {
         assert_eq!(site.call().await.status, 200);

@@ -4,11 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{
-    client::Session,
-    raw::{BINARY, CLOSE, FIN, PING, PONG, Raw, TEXT, close, frame},
-};
-use crate::support::{Rig, within};
+use super::raw::{BINARY, CLOSE, FIN, PING, PONG, Raw, TEXT, close, frame};
+use crate::support::{Rig, with_time_enough, within};
 
 const CHAT: &str = "/v1/shelves/science/books/tides:chat";
 const WATCH: &str = "/v1/shelves/nothing/books:watch?follow=true";
@@ -19,27 +16,27 @@ fn code(payload: &[u8]) -> u16 {
 
 #[tokio::test]
 async fn caller_is_pinged_and_lives_on_while_it_answers() {
-    let rig = Rig::with_policy("websocket: { ping: 50ms }").await;
-    let mut raw = Raw::open(rig.gateway.address, CHAT, &[]).await;
-    for _ in 0..5 {
-        let (first, payload) = raw.next().await.unwrap();
-        assert_eq!(first, FIN | PING);
-        raw.send(frame(FIN | PONG, payload)).await;
-    }
-    raw.send(frame(FIN | TEXT, r#"{"text":"alive"}"#)).await;
-    loop {
-        match raw.next().await.unwrap() {
-            (first, payload) if first == FIN | TEXT => {
+    // Who is too busy to answer between two pings is taken to be gone.
+    with_time_enough(async |interval| {
+        let rig = Rig::with_policy(&format!("websocket: {{ ping: {interval}ms }}")).await;
+        let mut raw = Raw::open(rig.gateway.address, CHAT, &[]).await;
+        let mut pings = 0;
+        while let Some((first, payload)) = raw.next().await {
+            if first == FIN | TEXT {
                 let answer: Value = serde_json::from_slice(&payload).unwrap();
                 assert_eq!(answer["text"], "alive");
-                break;
+                return true;
             }
-            (first, payload) => {
-                assert_eq!(first, FIN | PING);
-                raw.send(frame(FIN | PONG, payload)).await;
+            assert_eq!(first, FIN | PING);
+            raw.send(frame(FIN | PONG, payload)).await;
+            pings += 1;
+            if pings == 5 {
+                raw.send(frame(FIN | TEXT, r#"{"text":"alive"}"#)).await;
             }
         }
-    }
+        false
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -53,14 +50,28 @@ async fn caller_who_answers_no_ping_is_gone() {
 
 #[tokio::test]
 async fn session_without_a_message_is_closed_after_the_idle_limit() {
-    let rig = Rig::with_policy("websocket: { ping: 50ms, idle: 500ms }").await;
-    let begin = std::time::Instant::now();
-    let mut session = Session::open(rig.gateway.address, WATCH).await;
-    let (code, reason) = session.closed().await;
-    assert_eq!(code, 1001);
-    assert!(reason.contains("no message"), "{reason}");
-    assert!(begin.elapsed() >= Duration::from_millis(500));
-    within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
+    // It answers pings, which are no messages; else it would be gone before.
+    with_time_enough(async |interval| {
+        let idle = 5 * interval;
+        let policy = format!("websocket: {{ ping: {interval}ms, idle: {idle}ms }}");
+        let rig = Rig::with_policy(&policy).await;
+        let begin = std::time::Instant::now();
+        let mut raw = Raw::open(rig.gateway.address, WATCH, &[]).await;
+        while let Some((first, payload)) = raw.next().await {
+            if first == FIN | CLOSE {
+                assert_eq!(code(&payload), 1001);
+                let reason = str::from_utf8(&payload[2..]).unwrap();
+                assert!(reason.contains("no message"), "{reason}");
+                assert!(begin.elapsed() >= Duration::from_millis(idle.into()));
+                within("the call's end", rig.bookshelf.wait_for_cancelled(1)).await;
+                return true;
+            }
+            assert_eq!(first, FIN | PING);
+            raw.send(frame(FIN | PONG, payload)).await;
+        }
+        false
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -30,13 +30,16 @@ impl Dial {
         let result = connection::connect(&self.lane.target).await;
         let result = result.map(|(sender, link)| {
             let connection = Arc::new(Connection::new(sender));
-            if let Some(age) = self.lane.target.max_age {
-                tokio::spawn(retire_in(spread(age), &self.lane, &connection.load));
-            }
+            let retire = |age| retire_in(spread(age), &self.lane, &connection.load);
+            let aging = self.lane.target.max_age.map(|age| tokio::spawn(retire(age)));
             let (driver, permit) = (Driver::new(link, &connection, &self.lane), self.permit.take());
             tokio::spawn(async move {
                 driver.run().await;
                 drop(permit);
+                // Nobody waits for the age of what has ended.
+                if let Some(aging) = aging {
+                    aging.abort();
+                }
             });
             connection
         });

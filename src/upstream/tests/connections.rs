@@ -303,6 +303,32 @@ async fn connection_that_was_closed_is_replaced() {
 }
 
 #[tokio::test]
+async fn connection_that_ends_before_its_age_leaves_nobody_waiting() {
+    let backend = raw_backend(|socket, _| async move {
+        let mut connection = h2::server::handshake(socket).await.unwrap();
+        let (request, respond) = accept(&mut connection).await;
+        let answered = tokio::spawn(echo(request, respond));
+        connection.graceful_shutdown();
+        while connection.accept().await.is_some() {}
+        answered.await.unwrap();
+    })
+    .await;
+    let age = Some(Duration::from_secs(3600));
+    let cluster =
+        cluster_with(Settings { max_connection_age: age, ..settings(&[backend.address]) });
+    for _ in 0..30 {
+        assert_eq!(message(call(&cluster, unary()).await).await, "ask");
+    }
+    assert!(backend.connections() > 20);
+    let alone = async {
+        while tokio::runtime::Handle::current().metrics().num_alive_tasks() > 10 {
+            tokio::task::yield_now().await;
+        }
+    };
+    soon(alone).await;
+}
+
+#[tokio::test]
 async fn goaway_lets_calls_finish_and_moves_the_next_ones() {
     let (go, wait) = signal::channel(false);
     let (seen, mut calls) = mpsc::unbounded_channel();

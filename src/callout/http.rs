@@ -13,6 +13,7 @@ use hyper_util::{
     client::legacy::{self, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use ring::digest;
 use rustls::ClientConfig;
 
 use crate::authorities::Authorities;
@@ -42,6 +43,15 @@ impl Client {
     pub fn new(ca: Option<&Path>, allow_http: bool, timeout: Duration) -> Result<Self, String> {
         let authorities = Authorities::read(ca)?;
         Ok(Self { authorities, allow_http, timeout, connections: OnceLock::new() })
+    }
+
+    /// What tells it from another client: whom it trusts, how it asks and how long it waits.
+    pub fn terms(&self) -> String {
+        let mut trusted = digest::Context::new(&digest::SHA256);
+        let own = self.authorities.own();
+        own.unwrap_or_default().iter().for_each(|one| trusted.update(one));
+        let trusted = own.map(|_| trusted.finish());
+        format!("{trusted:?} {} {:?}", self.allow_http, self.timeout)
     }
 
     /// Whether a URL may be asked.
@@ -150,6 +160,26 @@ mod tests {
             assert!(message.contains(told), "{url}: {message}");
         }
         assert!(Client::new(Some(Path::new("/nowhere")), false, Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn clients_that_trust_others_are_others() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("ca.pem");
+        let of = |http, seconds| Client::new(Some(&file), http, Duration::from_secs(seconds));
+        let terms = |http, seconds| of(http, seconds).unwrap().terms();
+        let authority = || {
+            let key = rcgen::KeyPair::generate().unwrap();
+            rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem()
+        };
+        std::fs::write(&file, authority()).unwrap();
+        let before = terms(false, 1);
+        assert_eq!(terms(false, 1), before);
+        assert!(terms(true, 1) != before && terms(false, 2) != before);
+        // The same file, with another authority in it.
+        std::fs::write(&file, authority()).unwrap();
+        assert_ne!(terms(false, 1), before);
+        assert_ne!(Client::new(None, false, Duration::from_secs(1)).unwrap().terms(), before);
     }
 
     #[test]

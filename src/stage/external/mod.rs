@@ -100,10 +100,10 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
         }
         (None, Some(written)) => {
             let ca = written.ca.as_ref().map(|ca| blueprint.folder.join(ca));
-            // Connections outlive a reload while nothing about them changes.
-            let name = format!("ext_authz {ca:?} {} {:?}", written.allow_http, settings.timeout);
+            // Connections outlive a reload while nothing about them changes, nor what the file holds.
             let client = Client::new(ca.as_deref(), written.allow_http, settings.timeout);
             let client = client.map_err(at("http.ca"))?;
+            let name = format!("ext_authz {}", client.terms());
             let client = blueprint.lasting.keep(&name, || client);
             Asked::Http(Forward::new(written, client).map_err(at("http.url"))?)
         }

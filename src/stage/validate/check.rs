@@ -178,9 +178,12 @@ impl<'p> Walk<'p> {
                 }
             }
             Value::Map(map) => {
+                if plan.keys.is_none() && plan.values.is_none() {
+                    return;
+                }
                 // In an order that doesn't change from one time to the next.
                 let mut entries: Vec<(&MapKey, &Value)> = map.iter().collect();
-                entries.sort_by_key(|(key, _)| format!("{key:?}"));
+                entries.sort_unstable_by_key(|(key, _)| *key);
                 for (key, value) in entries {
                     if let Some(keys) = &plan.keys {
                         self.at(Place::Key(key.clone()), |walk| walk.key(keys, key));
@@ -282,5 +285,36 @@ fn is_zero_value(value: &Value) -> bool {
         Value::Bytes(value) => value.is_empty(),
         Value::Message(message) => message.fields().next().is_none(),
         Value::List(_) | Value::Map(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_reflect::DynamicMessage;
+    use serde_json::json;
+
+    use crate::stage::{
+        testing,
+        validate::{Rules, Settings},
+    };
+
+    #[test]
+    fn entries_of_maps_are_told_in_the_order_of_their_keys() {
+        let source = r#"
+            syntax = "proto3";
+            package t;
+            import "buf/validate/validate.proto";
+            message Sales {
+                map<int32, string> of = 1 [(buf.validate.field).map.values.string.min_len = 2];
+            }
+        "#;
+        let sales = testing::message(source, "t.Sales");
+        let settings: Settings = serde_json::from_value(json!({})).unwrap();
+        let rules = Rules::compile(&sales, &settings).unwrap().unwrap();
+        let of = json!({ "of": { "10": "a", "9": "b", "-1": "c", "7": "long" } });
+        let message = DynamicMessage::deserialize(sales, of).unwrap();
+        let outcome = rules.check(&prost::Message::encode_to_vec(&message), 9).unwrap();
+        let told: Vec<_> = outcome.violations.iter().map(|one| one.json_path()).collect();
+        assert_eq!(told, ["of[-1]", "of[9]", "of[10]"]);
     }
 }

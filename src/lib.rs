@@ -28,7 +28,7 @@
 //!
 //! ```text
 //! 0  error, problem, lasting, first_use,        nothing of ours
-//!    secret, authorities
+//!    duration, secret, authorities
 //! 1  coding, cork, frame                        bytes as they cross a wire
 //!    meter                                      what is counted
 //!    store                                      a Redis or Valkey that gateways share
@@ -49,6 +49,8 @@
 
 pub mod error;
 pub mod problem;
+
+pub mod duration;
 
 pub mod secret;
 

@@ -28,10 +28,8 @@ use std::{
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Deserialize;
 
-use super::{
-    Address, Admin, Listen, Places, Reload, document, duration, policy::Written, read, shown,
-};
-use crate::{observe, problem::Problem, upstream};
+use super::{Address, Admin, Listen, Places, Reload, document, policy::Written, read, shown};
+use crate::{duration::optional_duration, observe, problem::Problem, upstream};
 
 /// All that can be configured.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -59,7 +57,7 @@ pub struct File {
     /// runs on one thread.
     pub workers: Option<NonZeroUsize>,
     /// How long requests in flight may take to end after SIGTERM or SIGINT; `20s` by default.
-    #[serde(deserialize_with = "duration::read_optional")]
+    #[serde(deserialize_with = "optional_duration")]
     #[schemars(with = "Option<String>")]
     pub drain_timeout: Option<Duration>,
     /// What the program's own log on standard error says: a level (`error`, `warn`, `info`,
@@ -96,7 +94,7 @@ struct WrittenSource {
     descriptor_set: Option<PathBuf>,
     protos: Option<PathBuf>,
     reflection: Option<String>,
-    #[serde(default, deserialize_with = "duration::read_optional")]
+    #[serde(default, deserialize_with = "optional_duration")]
     refresh: Option<Duration>,
     rules: Option<PathBuf>,
 }

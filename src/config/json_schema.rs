@@ -16,7 +16,7 @@ pub fn json_schema() -> Value {
     schema
 }
 
-/// Says what the types alone can't: a description is one line, a default time span is text, and
+/// Says what the types alone can't: a description is one line, a default duration is text, and
 /// what may be left out must not be `null`.
 fn tidy(value: &mut Value) {
     let Value::Object(object) = value else {

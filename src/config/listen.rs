@@ -6,8 +6,8 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::{Address, Mode, ProxyProtocol, SecurityHeaders, TrustedProxy, duration, size::Size};
-use crate::tls;
+use super::{Address, Mode, ProxyProtocol, SecurityHeaders, TrustedProxy, size::Size};
+use crate::{duration::duration, tls};
 
 /// One listening socket.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -43,11 +43,11 @@ pub struct Listen {
     #[serde(default)]
     pub security_headers: Option<SecurityHeaders>,
     /// How long a request's head may take to arrive; `10s` by default.
-    #[serde(default = "head_timeout", deserialize_with = "duration::read")]
+    #[serde(default = "head_timeout", deserialize_with = "duration")]
     #[schemars(with = "String")]
     pub head_timeout: Duration,
     /// How long a connection may be idle; `5m` by default.
-    #[serde(default = "idle_timeout", deserialize_with = "duration::read")]
+    #[serde(default = "idle_timeout", deserialize_with = "duration")]
     #[schemars(with = "String")]
     pub idle_timeout: Duration,
     /// How many connections each worker serves at once; further ones wait. 10000 by default.

@@ -13,7 +13,6 @@
 mod address;
 mod compression;
 mod document;
-mod duration;
 mod file;
 mod inputs;
 mod json_schema;

@@ -3,9 +3,12 @@
 use std::{fmt, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::secret::Secret;
+use crate::{
+    duration::{duration, optional_duration},
+    secret::Secret,
+};
 
 /// A Redis or Valkey that gateways share.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -78,18 +81,4 @@ impl fmt::Debug for Url {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{self}")
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        let mend = "write one with its unit, such as `1s` or `250ms`";
-        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
-    })
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }

@@ -5,6 +5,8 @@ use std::{borrow::Cow, path::PathBuf, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de::Error as _};
 
+use crate::duration::duration;
+
 /// The TLS of a listener.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -63,12 +65,6 @@ pub enum Version {
 
 fn handshake_timeout() -> Duration {
     Duration::from_secs(10)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| D::Error::custom(format!("`{text}` is no duration like `5s`: {error}")))
 }
 
 impl Settings {

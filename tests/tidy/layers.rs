@@ -6,6 +6,7 @@ use super::{assert_tidy, code::Source, findings};
 const WAIST: &[&str] = &[
     "error",
     "problem",
+    "duration",
     "secret",
     "authorities",
     "lasting",
@@ -27,6 +28,7 @@ const WAIST: &[&str] = &[
 const LAYERS: &[(&str, u8, &[&str])] = &[
     ("error", 0, &[]),
     ("problem", 0, &[]),
+    ("duration", 0, &[]),
     ("secret", 0, &[]),
     ("authorities", 0, &[]),
     ("lasting", 0, &[]),
@@ -36,7 +38,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("frame", 1, &[]),
     ("meter", 1, &["error", "lasting", "first_use"]),
     // A Redis or Valkey that gateways share.
-    ("store", 1, &["secret", "authorities", "lasting", "meter"]),
+    ("store", 1, &["duration", "secret", "authorities", "lasting", "meter"]),
     ("schema", 1, &["error", "problem", "coding"]),
     ("exchange", 1, &["error", "problem", "coding", "frame", "schema"]),
     // Pure, and strangers to each other.
@@ -49,7 +51,7 @@ const LAYERS: &[(&str, u8, &[&str])] = &[
     ("stage", 2, WAIST),
     ("upstream", 2, WAIST),
     // What listeners show and ask for; the configuration checks it, the listener uses it.
-    ("tls", 2, &["error", "problem", "exchange"]),
+    ("tls", 2, &["error", "problem", "duration", "exchange"]),
     // Sees requests from outside, as the gateway walks them.
     ("observe", 2, &["error", "problem", "meter", "schema", "exchange", "protocol"]),
     ("config", 3, &[]),

@@ -1,12 +1,13 @@
 //! What a policy's `cors` may say.
 
-use std::{borrow::Cow, fmt, time::Duration};
+use std::{borrow::Cow, time::Duration};
 
 use http::HeaderName;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
 use super::Origin;
+use crate::duration::optional_duration;
 
 /// The CORS key of a policy.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -33,7 +34,7 @@ pub struct Permission {
     pub credentials: bool,
     /// How long browsers may keep the answer to a preflight, `1h` for example; by default as long
     /// as they like, which is 5 s.
-    #[serde(deserialize_with = "duration")]
+    #[serde(deserialize_with = "optional_duration")]
     #[schemars(with = "Option<String>")]
     pub max_age: Option<Duration>,
     /// What becomes of a call by a page of any other origin: `serve` answers it, and the browser
@@ -103,28 +104,6 @@ impl Permission {
                  name the origins, or take `credentials` away"
             );
             ("credentials", message)
-        })
-    }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
-    deserializer.deserialize_str(DurationReader).map(Some)
-}
-
-/// Written by hand so that a bare number is told what it lacks.
-struct DurationReader;
-
-impl de::Visitor<'_> for DurationReader {
-    type Value = Duration;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time span with its unit, such as `1h`")
-    }
-
-    fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-        humantime::parse_duration(text).map_err(|error| {
-            let mend = "write a number with its unit, such as `1h`";
-            E::custom(format!("`{text}` is not a time span ({error}); {mend}"))
         })
     }
 }

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::origin::Origin;
+use crate::duration;
 
 /// The key of a policy about WebSocket.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Eq)]
@@ -41,7 +42,7 @@ impl Default for Settings {
     }
 }
 
-/// A time span with its unit (`30s`, `5m`), or `none`.
+/// A duration with its unit (`30s`, `5m`), or `none`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limit(pub Option<Duration>);
 
@@ -58,20 +59,17 @@ impl de::Visitor<'_> for LimitReader {
     type Value = Limit;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time span with its unit, such as `30s` or `5m`, or `none`")
+        f.write_str("a duration with its unit, such as `30s` or `5m`, or `none`")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Limit, E> {
         if text == "none" {
             return Ok(Limit(None));
         }
-        match humantime::parse_duration(text) {
+        match duration::read(text) {
             Ok(Duration::ZERO) => Err(E::custom("no time at all is no limit: write `none`")),
             Ok(limit) => Ok(Limit(Some(limit))),
-            Err(error) => Err(E::custom(format!(
-                "`{text}` is not a time span ({error}); write a number with its unit, such as \
-                 `30s` or `5m`, or `none`"
-            ))),
+            Err(problem) => Err(E::custom(format!("{problem}, or `none`"))),
         }
     }
 }
@@ -87,7 +85,7 @@ impl JsonSchema for Limit {
 
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         json_schema!({
-            "description": "A time span with its unit, or `none`.",
+            "description": "A duration with its unit, or `none`.",
             "type": "string",
             "examples": ["30s", "5m", "none"],
         })
@@ -109,7 +107,7 @@ mod tests {
         assert_eq!(settings.idle, Limit(Some(Duration::from_secs(1))));
         for (wrong, part) in [
             (json!({ "ping": 30 }), "with its unit"),
-            (json!({ "ping": "soon" }), "`soon` is not a time span"),
+            (json!({ "ping": "soon" }), "`soon` is not a duration"),
             (json!({ "idle": "0s" }), "write `none`"),
             (json!({ "origins": ["app.example"] }), "`https://app.example`"),
             (json!({ "pong": "1s" }), "unknown field"),

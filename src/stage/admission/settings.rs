@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::stage::Finding;
+use crate::{duration::duration, stage::Finding};
 
 /// How many calls may wait for their answers at once, found out by how long answers take.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -100,12 +100,4 @@ impl Settings {
         }
         Ok(())
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        let mend = "write one with its unit, such as `5s` or `250ms`";
-        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
-    })
 }

@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de};
+use serde::Deserialize;
 
-use crate::{secret::Secret, store};
+use crate::{
+    duration::{duration, optional_duration},
+    secret::Secret,
+    store,
+};
 
 /// Who may call: ways to tell who somebody is, and what becomes of it.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
@@ -243,18 +247,4 @@ fn cache_for() -> Duration {
 
 fn cache_inactive_for() -> Duration {
     Duration::from_secs(10)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        let mend = "write one with its unit, such as `5s` or `250ms`";
-        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
-    })
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, de};
 
+use crate::duration::duration;
+
 /// A service that decides about each call.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -17,7 +19,7 @@ pub struct Settings {
     #[serde(default)]
     pub http: Option<Http>,
     /// How long the answer may take; `200ms` by default.
-    #[serde(default = "timeout", deserialize_with = "duration")]
+    #[serde(default = "timeout", deserialize_with = "some_duration")]
     #[schemars(with = "String")]
     pub timeout: Duration,
     /// What becomes of calls while the service can't be asked; `closed` by default.
@@ -108,14 +110,12 @@ fn status_on_failure() -> u16 {
     503
 }
 
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    match humantime::parse_duration(&text) {
-        Ok(duration) if !duration.is_zero() => Ok(duration),
-        Ok(_) => Err(de::Error::custom("no answer comes in no time: write `200ms` for example")),
-        Err(error) => {
-            let mend = "write one with its unit, such as `5s` or `250ms`";
-            Err(de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}")))
+/// A duration in which an answer can come.
+fn some_duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    match duration(deserializer)? {
+        Duration::ZERO => {
+            Err(de::Error::custom("no answer comes in no time: write `200ms` for example"))
         }
+        duration => Ok(duration),
     }
 }

@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
 use super::amount::{Quota, Rate};
-use crate::store;
+use crate::{duration::duration, store};
 
 /// How often, how much and how many at once may be called. All limits hold together.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -194,12 +194,4 @@ fn domain() -> String {
 
 fn answer_timeout() -> Duration {
     Duration::from_millis(50)
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        let mend = "write one with its unit, such as `5s` or `50ms`";
-        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
-    })
 }

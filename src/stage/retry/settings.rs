@@ -5,7 +5,11 @@ use std::{borrow::Cow, fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
-use crate::{error::Code, stage::Finding};
+use crate::{
+    duration::{duration, optional_duration},
+    error::Code,
+    stage::Finding,
+};
 
 /// The most attempts that a call may have; more are refused rather than cut (gRFC A6 cuts them).
 pub(super) const MOST_ATTEMPTS: u32 = 5;
@@ -221,24 +225,4 @@ impl JsonSchema for Codes {
             "items": { "type": "string", "enum": names },
         })
     }
-}
-
-fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text).map_err(|error| {
-        let mend = "write one with its unit, such as `5s` or `250ms`";
-        de::Error::custom(format!("`{text}` is not a duration ({error}): {mend}"))
-    })
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    struct Text(Duration);
-    impl<'de> Deserialize<'de> for Text {
-        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            duration(deserializer).map(Self)
-        }
-    }
-    Ok(Option::<Text>::deserialize(deserializer)?.map(|text| text.0))
 }

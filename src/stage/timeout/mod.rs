@@ -72,11 +72,8 @@ impl Timeout {
     /// The least of the caller's deadline and the policy's.
     fn deadline(&self, asked: Option<Instant>) -> Option<Instant> {
         let Some(limit) = self.limit else { return asked };
-        let allowed = Instant::now().checked_add(limit);
-        match (asked, allowed) {
-            (Some(asked), Some(allowed)) => Some(asked.min(allowed)),
-            (asked, allowed) => asked.or(allowed),
-        }
+        let allowed = Instant::now() + limit;
+        Some(asked.map_or(allowed, |asked| asked.min(allowed)))
     }
 }
 

@@ -5,6 +5,8 @@ use std::{borrow::Cow, fmt, time::Duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, de};
 
+use crate::duration;
+
 /// How long a call may take, and its parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
@@ -25,15 +27,12 @@ impl Limit {
         if text == "none" {
             return Ok(Self(None));
         }
-        match humantime::parse_duration(text) {
+        match duration::read(text) {
             Ok(Duration::ZERO) => Err(E::custom(
                 "no call can be answered in no time: write `none` for a call without a limit",
             )),
             Ok(limit) => Ok(Self(Some(limit))),
-            Err(error) => Err(E::custom(format!(
-                "`{text}` is not a duration ({error}): write one with its unit, \
-                 such as `5s` or `250ms`, or `none`"
-            ))),
+            Err(problem) => Err(E::custom(format!("{problem}, or `none`"))),
         }
     }
 }

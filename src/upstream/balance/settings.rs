@@ -8,7 +8,7 @@ use serde::{
     de::{MapAccess, Visitor, value::MapAccessDeserializer},
 };
 
-use crate::{problem::Problem, upstream::settings::duration};
+use crate::{duration::duration, problem::Problem};
 
 /// How calls are spread over the endpoints: a kind alone, or a mapping with more to say.
 #[derive(Clone, Debug, Default, PartialEq)]

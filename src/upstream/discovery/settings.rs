@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{problem::Problem, upstream::settings::duration};
+use crate::{duration::duration, problem::Problem};
 
 /// Where endpoints come from that change by themselves.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{problem::Problem, upstream::settings::duration};
+use crate::{duration::duration, problem::Problem};
 
 /// Asks every endpoint for its health by `grpc.health.v1`.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]

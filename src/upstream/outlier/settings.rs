@@ -5,7 +5,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{problem::Problem, upstream::settings::duration};
+use crate::{duration::duration, problem::Problem};
 
 /// When an endpoint is left out for what its calls came to (gRFC A50, Envoy's outlier detection).
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use http::uri::Authority;
 use schemars::JsonSchema;
-use serde::{Deserialize, Deserializer, de::Error as _};
+use serde::Deserialize;
 
 pub(super) use self::{
     address::{Address, Place, parse_address},
@@ -23,7 +23,10 @@ pub use self::{
 use super::{
     balance::Balance, breaker::Limits, discovery::Discovery, health::Check, outlier::Outlier,
 };
-use crate::problem::Problem;
+use crate::{
+    duration::{duration, optional_duration},
+    problem::Problem,
+};
 
 /// One cluster: who answers, and how they are reached.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -102,18 +105,6 @@ fn default_connect_timeout() -> Duration {
 
 fn default_connections() -> usize {
     32
-}
-
-pub(super) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    humantime::parse_duration(&text)
-        .map_err(|error| D::Error::custom(format!("`{text}` is no duration like `5s`: {error}")))
-}
-
-fn optional_duration<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Duration>, D::Error> {
-    duration(deserializer).map(Some)
 }
 
 impl Settings {

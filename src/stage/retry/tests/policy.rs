@@ -63,7 +63,7 @@ fn settings_that_cannot_be_meant_say_where_and_what_to_write() {
         (json!({ "codes": ["unavailable"] }), "codes", "`unavailable` is no code"),
         (json!({ "backoff": { "initial": "0s" } }), "backoff", "above zero"),
         (json!({ "backoff": { "initial": "2s" } }), "backoff", "at least `initial`"),
-        (json!({ "backoff": { "initial": 5 } }), "backoff.initial", "string"),
+        (json!({ "backoff": { "initial": 5 } }), "backoff.initial", "with its unit"),
         (json!({ "backoff": { "max": "soon" } }), "backoff.max", "`5s`"),
         (json!({ "backoff": { "multiplier": 0.5 } }), "backoff.multiplier", "between 1 and 100"),
         (json!({ "per_try_timeout": "0s" }), "per_try_timeout", "leave it out"),

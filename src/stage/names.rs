@@ -28,6 +28,12 @@ pub(super) fn is_reserved(name: &str) -> bool {
     RESERVED.contains(&name) || RESERVED_PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
+/// Whether somebody who is asked about a call may set a header of this name, in lower case: it is not
+/// reserved, and its value stands on the wire as it is.
+pub(super) fn may_be_set(name: &str) -> bool {
+    !is_reserved(name) && !name.ends_with("-bin")
+}
+
 /// Whether two names differ in nothing but `_` for `-`: some backends take `x_user` for `x-user`
 /// (CGI's old way), so the one counts as a copy of the other.
 pub(super) fn is_same(one: &str, other: &str) -> bool {
@@ -66,10 +72,11 @@ mod tests {
     #[test]
     fn names_that_frame_or_control_are_reserved() {
         for name in ["te", "grpc-status", "connect-timeout-ms", ":path", "content-length"] {
-            assert!(is_reserved(name), "{name}");
+            assert!(is_reserved(name) && !may_be_set(name), "{name}");
         }
+        assert!(!is_reserved("x-user-bin") && !may_be_set("x-user-bin"));
         for name in ["x-user", "authorization", "cookie", "x-forwarded-for"] {
-            assert!(!is_reserved(name), "{name}");
+            assert!(!is_reserved(name) && may_be_set(name), "{name}");
         }
     }
 }

@@ -15,7 +15,10 @@ use super::{
     settings,
     verdict::{self, Pass, Verdict},
 };
-use crate::{callout::http::Client, stage::names::is_reserved};
+use crate::{
+    callout::http::Client,
+    stage::names::{is_reserved, may_be_set},
+};
 
 /// A service that is asked by HTTP.
 pub(super) struct Forward {
@@ -100,12 +103,7 @@ impl Forward {
 /// It can't be acted on: neither a pass nor a refusal of the caller.
 fn read(answer: &Response<Bytes>, to_backend: &Names) -> Result<Verdict, String> {
     let status = answer.status();
-    let headers = || {
-        answer
-            .headers()
-            .iter()
-            .filter(|(name, _)| !is_reserved(name.as_str()) && !name.as_str().ends_with("-bin"))
-    };
+    let headers = || answer.headers().iter().filter(|(name, _)| may_be_set(name.as_str()));
     if status.is_success() {
         let mut pass = Pass::default();
         for (name, value) in headers() {

@@ -30,7 +30,7 @@ use crate::{
         },
     },
     error::Code,
-    stage::names::is_reserved,
+    stage::names::{is_reserved, may_be_set},
 };
 
 /// The method that is called.
@@ -197,7 +197,7 @@ fn headers(options: Vec<HeaderValueOption>) -> Result<Vec<(HeaderName, HeaderVal
 fn header(option: HeaderValueOption) -> Result<Option<(HeaderName, HeaderValue)>, String> {
     let Some(header) = option.header else { return Ok(None) };
     let name = header.key.to_ascii_lowercase();
-    if is_reserved(&name) || name.ends_with("-bin") {
+    if !may_be_set(&name) {
         return Ok(None);
     }
     let bytes = if header.value.is_empty() { header.raw_value } else { header.value.into() };

@@ -46,7 +46,7 @@ impl Names {
                 return Err((path(), message.into()));
             }
             let lower = text.to_ascii_lowercase();
-            if names::is_reserved(&lower) || lower.ends_with("-bin") {
+            if !names::may_be_set(&lower) {
                 let message =
                     format!("`{text}` belongs to the protocol and can't be set: remove it");
                 return Err((path(), message));

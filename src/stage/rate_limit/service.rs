@@ -36,7 +36,7 @@ use crate::{
         },
     },
     exchange::{Metadata, Upstream},
-    stage::Finding,
+    stage::{Finding, names::may_be_set},
 };
 
 /// The method that is asked.
@@ -47,19 +47,6 @@ const LACKING: &str = "-";
 
 /// How long a refused caller waits where the service doesn't say.
 const SOON: Duration = Duration::from_secs(1);
-
-/// Headers that belong to connections and protocols, and to nobody else.
-const NOT_THEIRS: [&str; 9] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "content-type",
-    "host",
-    "keep-alive",
-    "te",
-    "transfer-encoding",
-    "upgrade",
-];
 
 /// Asks a rate limit service.
 pub(super) struct Service {
@@ -186,12 +173,12 @@ fn verdict(status: &DescriptorStatus, is_over: bool) -> Verdict {
 fn headers(pairs: &[Pair]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for Pair { key, value, raw_value } in pairs {
-        let Ok(name) = HeaderName::from_bytes(key.to_ascii_lowercase().as_bytes()) else {
+        let Ok(name) = HeaderName::from_bytes(key.as_bytes()) else {
             continue;
         };
         let value = if raw_value.is_empty() { value.as_bytes() } else { raw_value };
         let Ok(value) = HeaderValue::from_bytes(value) else { continue };
-        if !NOT_THEIRS.contains(&name.as_str()) && !name.as_str().starts_with("grpc-") {
+        if may_be_set(name.as_str()) {
             headers.append(name, value);
         }
     }

@@ -38,7 +38,7 @@ pub(in crate::stage::rate_limit) struct Now {
 }
 
 impl Now {
-    /// What time it is. The calendar is asked too only where something depends on it.
+    /// What time it is, by both: which one a limit goes by is its measure's to say.
     pub(in crate::stage::rate_limit) fn read() -> Self {
         static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
         let unix = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

@@ -13,22 +13,19 @@ use prost_reflect::{
 };
 
 use super::{
-    plan::{AnyPlan, FieldPlan, Group, ItemPlan, MessagePlan, Plan, Required, ValuePlan},
+    plan::{FieldPlan, ItemPlan, MessagePlan, Plan, Required, ValuePlan},
     program::Program,
     settings::{OutputOnly, Settings},
-    values::is_wrapper,
-    violation::{Name, Place, Step},
+    violation::{Name, Step},
+    written::{
+        Compiled, IGNORE_ALWAYS, IGNORE_IF_ZERO, any, check_fields, groups, has, ignore,
+        message_name, own_programs, part, program, rules, step, type_name,
+    },
 };
-
-type Compiled<T> = Result<T, String>;
 
 /// Numbers of `google.api.FieldBehavior`.
 const REQUIRED: i32 = 2;
 const OUTPUT_ONLY: i32 = 3;
-
-/// Numbers of `buf.validate.Ignore`.
-const IGNORE_IF_ZERO: i32 = 1;
-const IGNORE_ALWAYS: i32 = 3;
 
 /// Compiles what a type's messages are checked by; none if nothing is.
 ///
@@ -77,28 +74,6 @@ struct Compiler<'s> {
     waiting: Vec<MessageDescriptor>,
 }
 
-/// The rules that options hold.
-fn rules(
-    options: &DynamicMessage,
-    extension: Option<&ExtensionDescriptor>,
-) -> Option<DynamicMessage> {
-    let extension = extension.filter(|extension| options.has_extension(extension))?;
-    options.get_extension(extension).as_message().cloned()
-}
-
-fn has(rules: &DynamicMessage, name: &str) -> bool {
-    rules.get_field_by_name(name).is_some_and(|value| value.as_bool() == Some(true))
-}
-
-/// A part of some rules, if it is set.
-fn part(rules: &DynamicMessage, name: &str) -> Option<Value> {
-    rules.has_field_by_name(name).then(|| rules.get_field_by_name(name))?.map(|v| v.into_owned())
-}
-
-fn step(rules: &DynamicMessage, name: &str) -> Vec<Step> {
-    rules.descriptor().get_field_by_name(name).iter().map(Step::field).collect()
-}
-
 impl Compiler<'_> {
     fn place(&mut self, message: &MessageDescriptor) -> usize {
         if let Some(at) = self.places.get(message.full_name()) {
@@ -127,7 +102,7 @@ impl Compiler<'_> {
         for field in message.fields() {
             let is_grouped = plan.groups.iter().any(|group| group.fields.contains(&field));
             let field_plan = self.field(&field, is_grouped);
-            plan.fields.extend(field_plan.map_err(|e| format!("`{}`: {e}", field.full_name()))?);
+            plan.fields.push(field_plan.map_err(|e| format!("`{}`: {e}", field.full_name()))?);
         }
         Ok(plan)
     }
@@ -136,7 +111,7 @@ impl Compiler<'_> {
         rules(&oneof.options(), self.of_oneof.as_ref()).is_some_and(|rules| has(&rules, "required"))
     }
 
-    fn field(&mut self, field: &FieldDescriptor, is_grouped: bool) -> Compiled<Option<FieldPlan>> {
+    fn field(&mut self, field: &FieldDescriptor, is_grouped: bool) -> Compiled<FieldPlan> {
         let options = field.options();
         let behaviors = self.behavior.as_ref().map(|one| options.get_extension(one).into_owned());
         let behaves = |wanted: i32| {
@@ -158,13 +133,13 @@ impl Compiler<'_> {
             (false, false) => None,
         };
         let skips_zero = ignore == IGNORE_IF_ZERO || is_grouped && ignore == 0;
-        Ok(Some(FieldPlan {
+        Ok(FieldPlan {
             field: field.clone(),
             required,
             is_output_only: self.settings.output_only != OutputOnly::Ignore && behaves(OUTPUT_ONLY),
             skips_absent: field.supports_presence() || skips_zero,
             value,
-        }))
+        })
     }
 
     /// The rules of a field that may be a list or a map.
@@ -313,137 +288,4 @@ impl Compiler<'_> {
         }
         Ok(programs)
     }
-}
-
-/// The `cel` and `cel_expression` of some rules. Rules of messages have no path.
-fn own_programs(rules: &DynamicMessage, prefix: Option<&[Step]>) -> Compiled<Vec<Program>> {
-    let mut programs = Vec::new();
-    for name in ["cel_expression", "cel"] {
-        let Some(field) = rules.descriptor().get_field_by_name(name) else { continue };
-        let list = rules.get_field(&field);
-        for (index, rule) in list.as_list().unwrap_or_default().iter().enumerate() {
-            let step = Step::field(&field).at(Place::Index(index));
-            let path = prefix.map(|prefix| [prefix, &[step]].concat()).unwrap_or_default();
-            programs.push(match (rule.as_message(), rule.as_str()) {
-                (Some(rule), _) => program(rule, path, None)?,
-                (None, source) => {
-                    let source = source.unwrap_or_default();
-                    Program::compile(source, "", source, path, None)?
-                }
-            });
-        }
-    }
-    Ok(programs)
-}
-
-fn program(
-    rule: &DynamicMessage,
-    path: Vec<Step>,
-    variables: Option<(Arc<Value>, Arc<DynamicMessage>)>,
-) -> Compiled<Program> {
-    let text = |name: &str| {
-        let value = rule.get_field_by_name(name);
-        value.and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
-    };
-    Program::compile(&text("id"), &text("message"), &text("expression"), path, variables)
-}
-
-/// What an expression asks a message for has to be there.
-fn check_fields(message: &MessageDescriptor, program: &Program) -> Compiled<()> {
-    if message.full_name().starts_with("google.protobuf.") {
-        return Ok(());
-    }
-    for path in program.fields_of_this() {
-        let mut inside = Some(message.clone());
-        for name in path {
-            let Some(message) = inside else { break };
-            let Some(field) = message.get_field_by_name(&name) else {
-                let message = message.full_name();
-                return Err(format!(
-                    "the rule `{}`: `{message}` has no field `{name}`",
-                    program.id
-                ));
-            };
-            let is_single = !field.is_list() && !field.is_map();
-            inside = field.kind().as_message().filter(|_| is_single).cloned();
-            inside = inside.filter(|one| !one.full_name().starts_with("google.protobuf."));
-        }
-    }
-    Ok(())
-}
-
-fn groups(message: &MessageDescriptor, rules: &DynamicMessage) -> Compiled<Vec<Group>> {
-    let Some(list) = part(rules, "oneof") else { return Ok(Vec::new()) };
-    let list = list.as_list().unwrap_or_default();
-    let group = |one: &Value| {
-        let rule = one.as_message().ok_or("a oneof without rules")?;
-        let names = part(rule, "fields").ok_or("a oneof of no fields")?;
-        let mut fields: Vec<FieldDescriptor> = Vec::new();
-        for name in names.as_list().unwrap_or_default().iter().filter_map(Value::as_str) {
-            let field = message.get_field_by_name(name);
-            let field =
-                field.ok_or_else(|| format!("a oneof names `{name}`, which is no field"))?;
-            if fields.contains(&field) {
-                return Err(format!("a oneof names `{name}` twice"));
-            }
-            fields.push(field);
-        }
-        Ok(Group { fields, is_required: has(rule, "required") })
-    };
-    list.iter().map(group).collect()
-}
-
-fn any(rules: &DynamicMessage, prefix: &[Step]) -> Option<AnyPlan> {
-    let inner = part(rules, "any")?;
-    let inner = inner.as_message()?;
-    let names = |name: &str| -> Vec<String> {
-        let list = inner.get_field_by_name(name);
-        let list = list.iter().flat_map(|list| list.as_list().unwrap_or_default());
-        list.filter_map(|one| one.as_str().map(str::to_owned)).collect()
-    };
-    let path = |name: &str| [prefix, &step(rules, "any"), &step(inner, name)].concat();
-    let (allowed, denied) = (names("in"), names("not_in"));
-    Some(AnyPlan { allowed, denied, allowed_path: path("in"), denied_path: path("not_in") })
-}
-
-fn ignore(rules: &DynamicMessage) -> i32 {
-    rules.get_field_by_name("ignore").and_then(|value| value.as_enum_number()).unwrap_or(0)
-}
-
-fn message_name(kind: &Kind) -> &str {
-    kind.as_message().map_or("", MessageDescriptor::full_name)
-}
-
-/// The rules that fit a type; for a wrapper those of what it wraps.
-fn type_name(kind: &Kind) -> String {
-    let name = match kind {
-        Kind::Double => "double",
-        Kind::Float => "float",
-        Kind::Int32 => "int32",
-        Kind::Int64 => "int64",
-        Kind::Uint32 => "uint32",
-        Kind::Uint64 => "uint64",
-        Kind::Sint32 => "sint32",
-        Kind::Sint64 => "sint64",
-        Kind::Fixed32 => "fixed32",
-        Kind::Fixed64 => "fixed64",
-        Kind::Sfixed32 => "sfixed32",
-        Kind::Sfixed64 => "sfixed64",
-        Kind::Bool => "bool",
-        Kind::String => "string",
-        Kind::Bytes => "bytes",
-        Kind::Enum(_) => "enum",
-        Kind::Message(message) => match message.full_name() {
-            "google.protobuf.Any" => "any",
-            "google.protobuf.Duration" => "duration",
-            "google.protobuf.Timestamp" => "timestamp",
-            "google.protobuf.FieldMask" => "field_mask",
-            name if is_wrapper(name) => {
-                let wrapped = message.get_field_by_name("value");
-                return wrapped.map(|field| type_name(&field.kind())).unwrap_or_default();
-            }
-            _ => "",
-        },
-    };
-    name.to_owned()
 }

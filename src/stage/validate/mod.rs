@@ -29,6 +29,7 @@ mod program;
 mod settings;
 mod values;
 mod violation;
+mod written;
 
 use std::sync::Arc;
 

@@ -26,7 +26,7 @@ fn ask_for_bookshelf<'b>() -> Builder<'b> {
     Builder::configure().register_encoded_file_descriptor_set(BOOKSHELF)
 }
 
-fn channel(address: &str) -> Result<Channel, ReflectionError> {
+fn channel(address: &str) -> Result<tonic::transport::Channel, ReflectionError> {
     channel_to(&parse_address(address).unwrap(), &Settings::default())
 }
 

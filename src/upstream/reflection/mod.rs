@@ -4,33 +4,31 @@
 //! bytes that the server sent, because decoding them would lose the custom options and with them
 //! the HTTP rules (<https://github.com/grpc/grpc/blob/master/doc/server-reflection.md>).
 
+mod channel;
+mod conversation;
+
 use std::{
     collections::{HashSet, VecDeque},
-    fmt, fs,
-    path::Path,
+    fmt,
     time::Duration,
 };
 
 use bytes::Bytes;
 use http_body::Body;
 use prost::Message;
-use tokio::{sync::mpsc, time};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::{
-    Code, Response, Status, Streaming,
-    client::GrpcService,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
-};
+use tokio::time;
+use tonic::{Code, client::GrpcService};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::{
-    Settings, Tls, discovery,
-    settings::{Address, Place, parse_address},
+use self::{
+    channel::channel_to,
+    conversation::{Answer, Conversation, Failure, Question, V1, V1Alpha, Version},
 };
+use super::{Settings, discovery, settings::parse_address};
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What carries the calls: a [`Channel`], or any other service that takes gRPC requests.
+/// What carries the calls: a [`Channel`](tonic::transport::Channel), or any other service that takes gRPC requests.
 pub trait Transport:
     GrpcService<
         tonic::body::Body,
@@ -117,50 +115,6 @@ pub async fn ask(settings: &Settings, bounds: Bounds) -> Result<Reflected, Refle
         }
     }
     Err(last)
-}
-
-/// A channel to an endpoint, as the settings say that it is to be called; it connects with the first
-/// call.
-fn channel_to(address: &Address, settings: &Settings) -> Result<Channel, ReflectionError> {
-    let fail = |error: tonic::transport::Error| ReflectionError(error.to_string());
-    let Address { scheme, authority, place, host, .. } = address;
-    let url = match place {
-        Place::Unix(_) => place.to_string(),
-        Place::Host(..) => format!("{scheme}://{place}"),
-    };
-    let authority = settings.authority.as_deref().unwrap_or(authority.as_str());
-    let mut endpoint = Endpoint::from_shared(url).map_err(fail)?;
-    if let Ok(origin) = format!("{scheme}://{authority}").parse() {
-        endpoint = endpoint.origin(origin);
-    }
-    if address.is_tls() {
-        let mut tls = client_tls(settings.tls.as_ref())?;
-        if settings.tls.as_ref().is_none_or(|tls| tls.server_name.is_none()) {
-            tls = tls.domain_name(host);
-        }
-        endpoint = endpoint.tls_config(tls).map_err(fail)?;
-    }
-    Ok(endpoint.connect_timeout(settings.connect_timeout).connect_lazy())
-}
-
-fn client_tls(settings: Option<&Tls>) -> Result<ClientTlsConfig, ReflectionError> {
-    let read = |path: &Path| {
-        let unreadable = |error| format!("`{}` can't be read: {error}", path.display());
-        fs::read(path).map_err(|error| ReflectionError(unreadable(error)))
-    };
-    let mut tls = ClientTlsConfig::new();
-    let Some(settings) = settings else { return Ok(tls.with_enabled_roots()) };
-    tls = match &settings.ca {
-        Some(path) => tls.ca_certificate(Certificate::from_pem(read(path)?)),
-        None => tls.with_enabled_roots(),
-    };
-    if let (Some(certificate), Some(key)) = (&settings.certificate, &settings.key) {
-        tls = tls.identity(Identity::from_pem(read(certificate)?, read(key)?));
-    }
-    if let Some(name) = &settings.server_name {
-        tls = tls.domain_name(name);
-    }
-    Ok(tls)
 }
 
 /// Fetches the files of every service that the server lists, with all that they import.
@@ -302,173 +256,6 @@ impl Gathered {
         }
     }
 }
-
-/// Why a conversation ended early.
-enum Failure {
-    Status(Status),
-    Other(String),
-}
-
-impl Failure {
-    fn unexpected() -> Self {
-        Self::Other("the server's reflection answers something else than it was asked".into())
-    }
-
-    fn into_error(self) -> ReflectionError {
-        ReflectionError(match self {
-            Failure::Other(message) => message,
-            Failure::Status(status) => match status.code() {
-                Code::Unimplemented => "the server offers no reflection, neither v1 nor v1alpha; \
-                                        switch it on there, or give a descriptor set"
-                    .to_owned(),
-                Code::Unavailable => {
-                    format!("the server can't be reached: {}{}", status.message(), causes(&status))
-                }
-                code => format!("the server refused reflection: {code:?}: {}", status.message()),
-            },
-        })
-    }
-}
-
-/// What lies below an error, which tonic's own words leave out (`connection refused`).
-fn causes(status: &Status) -> String {
-    let mut told = String::new();
-    let mut next = std::error::Error::source(status);
-    while let Some(error) = next {
-        let text = error.to_string();
-        if !told.contains(&text) && !status.message().contains(&text) {
-            told.push_str(": ");
-            told.push_str(&text);
-        }
-        next = error.source();
-    }
-    told
-}
-
-/// What a question can be.
-enum Question {
-    ListServices,
-    FileOf(String),
-    FileNamed(String),
-}
-
-/// What the answer can be.
-enum Answer {
-    Services(Vec<String>),
-    Files(Vec<Vec<u8>>),
-    Refused(String),
-    Unexpected,
-}
-
-/// One stream of questions and answers, opened anew where the server ended it.
-struct Conversation<V: Version> {
-    client: V,
-    open: Option<Open<V>>,
-}
-
-/// Where questions go in, and where answers come out.
-type Open<V> = (mpsc::Sender<<V as Version>::Request>, Streaming<<V as Version>::Response>);
-
-impl<V: Version> Conversation<V> {
-    fn new(client: V) -> Self {
-        Self { client, open: None }
-    }
-
-    async fn ask(&mut self, question: Question) -> Result<Answer, Failure> {
-        let request = V::request(question);
-        let (questions, mut answers) = match self.open.take() {
-            Some((questions, answers)) => {
-                // If the server has ended the stream, its answer says so.
-                let _ = questions.send(request).await;
-                (questions, answers)
-            }
-            None => {
-                // Many servers answer the headers only with the first answer, so ask it first.
-                let (questions, stream) = mpsc::channel(1);
-                let _ = questions.send(request).await;
-                let response = self.client.open(ReceiverStream::new(stream)).await;
-                match response {
-                    Ok(response) => (questions, response.into_inner()),
-                    Err(status) => return refusal(status),
-                }
-            }
-        };
-        match answers.message().await {
-            Ok(Some(response)) => {
-                self.open = Some((questions, answers));
-                Ok(V::answer(response))
-            }
-            Ok(None) => Err(Failure::Other("the server ended its reflection early".into())),
-            Err(status) => refusal(status),
-        }
-    }
-}
-
-/// Some servers end the whole stream over a name that they don't know.
-fn refusal(status: Status) -> Result<Answer, Failure> {
-    match status.code() {
-        Code::NotFound => Ok(Answer::Refused(status.message().to_owned())),
-        _ => Err(Failure::Status(status)),
-    }
-}
-
-/// One of the two versions, whose types are alike but not the same.
-trait Version {
-    type Request: Send + 'static;
-    type Response: 'static;
-
-    fn request(question: Question) -> Self::Request;
-    fn answer(response: Self::Response) -> Answer;
-    async fn open(
-        &mut self,
-        questions: ReceiverStream<Self::Request>,
-    ) -> Result<Response<Streaming<Self::Response>>, Status>;
-}
-
-macro_rules! version {
-    ($name:ident, $version:ident) => {
-        struct $name<T>($version::server_reflection_client::ServerReflectionClient<T>);
-
-        impl<T: Transport> Version for $name<T> {
-            type Request = $version::ServerReflectionRequest;
-            type Response = $version::ServerReflectionResponse;
-
-            fn request(question: Question) -> Self::Request {
-                use $version::server_reflection_request::MessageRequest as Ask;
-                let ask = match question {
-                    Question::ListServices => Ask::ListServices(String::new()),
-                    Question::FileOf(symbol) => Ask::FileContainingSymbol(symbol),
-                    Question::FileNamed(name) => Ask::FileByFilename(name),
-                };
-                Self::Request { host: String::new(), message_request: Some(ask) }
-            }
-
-            fn answer(response: Self::Response) -> Answer {
-                use $version::server_reflection_response::MessageResponse as Told;
-                match response.message_response {
-                    Some(Told::ListServicesResponse(list)) => {
-                        Answer::Services(list.service.into_iter().map(|one| one.name).collect())
-                    }
-                    Some(Told::FileDescriptorResponse(files)) => {
-                        Answer::Files(files.file_descriptor_proto)
-                    }
-                    Some(Told::ErrorResponse(error)) => Answer::Refused(error.error_message),
-                    _ => Answer::Unexpected,
-                }
-            }
-
-            async fn open(
-                &mut self,
-                questions: ReceiverStream<Self::Request>,
-            ) -> Result<Response<Streaming<Self::Response>>, Status> {
-                self.0.server_reflection_info(questions).await
-            }
-        }
-    };
-}
-
-version!(V1, v1);
-version!(V1Alpha, v1alpha);
 
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,10 @@ use std::sync::{
 use prost::Message as _;
 use serde_json::json;
 
-use super::{super::*, Bench, call, count, empty, pass_millis, refused, set_unix};
+use super::{
+    super::count::{Answer, Ask, Count, Verdict, Verdicts},
+    Bench, call, count, empty, pass_millis, refused, set_unix,
+};
 use crate::{
     error::{Code, Origin},
     stage::testing::{answers, chain},

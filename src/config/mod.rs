@@ -16,6 +16,7 @@ mod document;
 mod file;
 mod inputs;
 mod json_schema;
+mod keys;
 mod limits;
 mod listen;
 mod listeners;

@@ -24,7 +24,7 @@ use std::{borrow::Cow, path::Path, sync::Arc};
 
 use self::{
     key_set::KeySet,
-    origin::{Discovery, TIMEOUT, Url},
+    origin::{Discovery, SHORTEST_REFETCH, TIMEOUT, Url},
     rules::{Holds, Rules, check_bound},
     token::Token,
 };
@@ -242,7 +242,8 @@ fn keys(
     folder: &Path,
     lasting: &Lasting,
 ) -> Result<Arc<Refreshed<KeySet>>, Finding> {
-    let settings::Issuer { jwks_url, jwks_file, jwks, secret, ca, allow_http, .. } = issuer;
+    let settings::Issuer { jwks_url, jwks_file, jwks, secret, refetch, ca, allow_http, .. } =
+        issuer;
     let named = [jwks_url.is_some(), jwks_file.is_some(), jwks.is_some(), secret.is_some()];
     if named.iter().filter(|is_named| **is_named).count() > 1 {
         let message = "the keys come from one source: keep one of `jwks_url`, `jwks_file`, `jwks` \
@@ -268,6 +269,10 @@ fn keys(
         let origin = Box::new(refresh::File(path.clone()));
         return Ok(lasting.keep(&name, || Refreshed::from(origin, KeySet::read, set, Some(text))));
     }
+    if *refetch < SHORTEST_REFETCH {
+        let message = "made-up keys would keep the issuer busy; write `1s` or more";
+        return Err(("refetch".into(), message.into()));
+    }
     let fetcher =
         Fetcher::new(ca.as_ref().map(|ca| folder.join(ca)).as_deref(), *allow_http, TIMEOUT);
     let fetcher = Arc::new(fetcher.map_err(|problem| ("ca".to_owned(), problem))?);
@@ -276,11 +281,13 @@ fn keys(
         None => ("issuer", Discovery::url(&issuer.issuer)),
     };
     fetcher.check(&url).map_err(|problem| (key.to_owned(), problem))?;
-    let name = super::name("keys", &format!("{key} {url} {ca:?} {folder:?} {allow_http}"));
+    let name =
+        super::name("keys", &format!("{key} {url} {ca:?} {folder:?} {allow_http} {refetch:?}"));
+    let refetch = *refetch;
     Ok(lasting.keep(&name, || {
         let origin: Box<dyn refresh::Origin> = match jwks_url {
-            Some(_) => Box::new(Url { fetcher, url }),
-            None => Box::new(Discovery { fetcher, issuer: issuer.issuer.clone() }),
+            Some(_) => Box::new(Url { fetcher, url, refetch }),
+            None => Box::new(Discovery { fetcher, issuer: issuer.issuer.clone(), refetch }),
         };
         Refreshed::from(origin, KeySet::read, KeySet::default(), None)
     }))

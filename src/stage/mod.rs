@@ -195,6 +195,19 @@ pub static STAGES: &[Entry] = &[
     headers::ENTRY,
 ];
 
+/// A problem with a path into a method's message, and what mends it where the field is another
+/// method's: a wide selector has methods that lack it.
+fn wrong_field(method: &Method, first: &str, problem: &str) -> String {
+    let input = &method.input;
+    if input.get_field_by_name(first).or_else(|| input.get_field_by_json_name(first)).is_some() {
+        return problem.to_owned();
+    }
+    format!(
+        "{problem}; or write it under a selector of methods that have the field, for every method of \
+         its selector needs it"
+    )
+}
+
 /// Reads a stage's settings, and says where they are wrong.
 fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {
     serde_path_to_error::deserialize(value).map_err(|error| {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 
 use super::{
-    source::{Loaded, Origin},
+    source::{Loaded, ON_IMPORT, Origin},
     visit,
 };
 use crate::problem::Problem;
@@ -23,7 +23,8 @@ pub(super) fn add_bundled(files: &mut Vec<Loaded>, bundled: Vec<Loaded>) {
             visit::names(&loaded.file, &mut |name| taken |= declared.contains(&name));
             let whole = loaded.file.dependency.iter();
             let whole = whole.clone().all(|name| names.contains(&**name) || own.contains(name));
-            wanted.contains(&loaded.file.name) || (!taken && whole)
+            let is_asked_for = ON_IMPORT.contains(&&*loaded.file.name);
+            wanted.contains(&loaded.file.name) || (!is_asked_for && !taken && whole)
         };
         let staying: Vec<bool> = bundled.iter().map(stays).collect();
         if staying.iter().all(|stays| *stays) {

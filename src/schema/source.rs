@@ -117,7 +117,7 @@ fn guess(bytes: &[u8]) -> &'static str {
     }
 }
 
-/// The descriptors of google/api, google/rpc and what they import.
+/// The descriptors of google/api, google/rpc, buf/validate and what they import.
 const COMMON: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/common.binpb"));
 
 const WELL_KNOWN: [&str; 12] = [
@@ -135,7 +135,13 @@ const WELL_KNOWN: [&str; 12] = [
     "google/protobuf/wrappers.proto",
 ];
 
-/// What every schema holds besides its sources: google/api, google/rpc, the well-known types.
+/// Those that only schemas hold which import them. They are large, and whoever sends their types
+/// imports them.
+pub(super) const ON_IMPORT: [&str; 2] =
+    ["buf/validate/validate.proto", "google/protobuf/compiler/plugin.proto"];
+
+/// What schemas hold besides their sources: google/api, google/rpc, the well-known types, rules of
+/// validation.
 pub(super) fn bundled() -> Vec<Loaded> {
     let mut never = Vec::new();
     let mut files = read_set(&Origin::Bundled, Bytes::from_static(COMMON), &mut never);

@@ -35,7 +35,7 @@
 //! | callers that look for a place with another     | `key`: keyed digests   | by construction                         |
 //! | leaving out what a limit goes by               | `key`: who lacks it shares | `callers_that_lack_…`               |
 //! | a made-up address                              | the listener's trusted proxies | `client_is_the_last_that_no_trusted_…` |
-//! | a clock that goes back, or far ahead for a while | `local::cell`        | `quota_is_not_given_back_by_a_clock_…`  |
+//! | a clock that goes back, or far ahead for a while | `local::cell`        | `quota_is_not_given_back_by_a_clock_…`, `redis_whose_clock_goes_back_…` |
 //! | bursts at the border of two windows            | rates have no windows  | `rate_conforms_to_a_bucket_…`           |
 //! | workers that count at the same time            | `local::table`: a lock | `workers_together_never_exceed_…`       |
 //! | streams that are kept open                     | `hold`                 | `stream_is_in_flight_until_…`           |

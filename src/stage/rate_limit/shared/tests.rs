@@ -229,6 +229,39 @@ async fn redis_counts_as_this_process_does_at_any_time() {
     }
 }
 
+#[tokio::test]
+async fn redis_whose_clock_goes_back_gives_nothing_back() {
+    let server = Server::start(&[]).await;
+    let script = told_the_time();
+    let store = Store::of(&server.settings(), Path::new(""), &Lasting::new()).unwrap();
+    const DAY: i64 = 86_400;
+    let midnight = 20_513 * DAY;
+    // One limit, asked at a time of the store's; whether it allows that, and what is left.
+    let ask = async |key: &str, limit: [i64; 3], cost: i64, at: i64| {
+        let [kind, amount, burst] = limit;
+        let arguments = [kind, amount, burst, cost, 0, at, 0];
+        let keys = [key.to_owned()];
+        let answer =
+            store.run(0, &script, &keys, &arguments, Duration::from_secs(5)).await.unwrap();
+        let verdict = verdicts(&answer, 1).unwrap()[0];
+        (verdict.allowed, verdict.remaining)
+    };
+    // Ten a day: over midnight and back, and a year ahead by mistake.
+    let day = [1, 10, 0];
+    assert_eq!(ask("day", day, 9, midnight + 5).await, (true, 1));
+    assert_eq!(ask("day", day, 2, midnight - 10).await, (false, 1));
+    assert_eq!(ask("day", day, 2, midnight + 10).await, (false, 1));
+    assert_eq!(ask("day", day, 8, midnight + 365 * DAY).await, (true, 2));
+    assert_eq!(ask("day", day, 2, midnight + 20).await, (true, 0));
+    assert_eq!(ask("day", day, 1, midnight + 30).await, (false, 0));
+    // One a second, five at once: an hour back, nothing comes back before its time.
+    let rate = [0, 1_000_000_000, 5];
+    assert_eq!(ask("rate", rate, 5, midnight).await, (true, 0));
+    assert_eq!(ask("rate", rate, 1, midnight - 3600).await, (false, 0));
+    assert_eq!(ask("rate", rate, 1, midnight - 3599).await, (false, 0));
+    assert_eq!(ask("rate", rate, 3, midnight + 3).await, (true, 0));
+}
+
 #[test]
 fn answers_that_are_none_of_the_script_are_no_verdicts() {
     assert!(verdicts(&[1, 2, 3, 0], 1).is_some());

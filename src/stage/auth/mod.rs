@@ -21,6 +21,7 @@
 //! | `none`, another algorithm, a public key as secret | `jwt::algorithm`  | `jwt_headers_of_attackers_…`, `jwt_public_key_is_no_secret` |
 //! | keys in the header, made-up `kid`                 | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
 //! | made-up `kid`s that flood the issuer              | `refresh`         | `jwt_unknown_keys_are_asked_for_at_a_limited_rate` |
+//! | bad tokens that cost much                          | `jwt`: one look   | `jwt_token_costs_one_signature_…`    |
 //! | `crit` that isn't understood                      | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
 //! | expired, future, endless tokens; a clock gone back | `jwt::rules`, `jwt` | `jwt_claims_that_don_t_hold_…`, `jwt_cache_never_lends_a_token_time` |
 //! | a token for somebody else, a token of another use | `jwt::rules`      | `jwt_claims_that_don_t_hold_are_refused` |

@@ -85,10 +85,15 @@ struct Verified {
 enum Obstacle {
     Denied(Denial),
     /// The issuer at this place may have a new key for it.
-    Key {
-        issuer: usize,
-        reason: &'static str,
-    },
+    Key(Lack),
+}
+
+/// What a token lacks: a key, or the right one.
+struct Lack {
+    issuer: usize,
+    /// The version of the keys among which it isn't.
+    version: u64,
+    reason: &'static str,
 }
 
 impl From<Denial> for Obstacle {
@@ -132,18 +137,22 @@ impl Jwt {
         &self,
         token: String,
         identity: Option<Arc<Identity>>,
-        issuer: usize,
-        reason: &'static str,
+        Lack { issuer, version, reason }: Lack,
     ) -> Verdict {
         let keys = &self.verifier.issuers[issuer].keys;
         keys.reread().await;
+        let lacks = || match keys.current().value.is_empty() {
+            true => Err(Denial::unavailable("issuer_keys_unavailable")),
+            false => Err(Denial::refused(reason)),
+        };
+        // What these keys have not verified they won't, and a look at it isn't cheap.
+        if keys.is_current(version) {
+            return lacks();
+        }
         match self.verifier.verify(&token, identity.as_deref(), (self.clock)()) {
             Ok(principal) => Ok(Some(principal)),
             Err(Obstacle::Denied(denial)) => Err(denial),
-            Err(Obstacle::Key { .. }) if keys.current().value.is_empty() => {
-                Err(Denial::unavailable("issuer_keys_unavailable"))
-            }
-            Err(Obstacle::Key { .. }) => Err(Denial::refused(reason)),
+            Err(Obstacle::Key(_)) => lacks(),
         }
     }
 }
@@ -162,9 +171,9 @@ impl Scheme for Jwt {
         match self.verifier.verify(&token, identity.map(|one| &**one), (self.clock)()) {
             Ok(principal) => Check::Now(Ok(Some(principal))),
             Err(Obstacle::Denied(denial)) => Check::Now(Err(denial)),
-            Err(Obstacle::Key { issuer, reason }) => {
+            Err(Obstacle::Key(lack)) => {
                 let (token, identity) = (token.into_owned(), identity.cloned());
-                Check::Later(Box::pin(self.wait(token, identity, issuer, reason)))
+                Check::Later(Box::pin(self.wait(token, identity, lack)))
             }
         }
     }
@@ -214,10 +223,11 @@ impl Verifier {
             algorithm.verifies(key, token.message, &token.signature)
         });
         if !is_signed {
+            let lack = |reason| Obstacle::Key(Lack { issuer: place, version: keys.number, reason });
             return Err(match (tried, kid) {
-                (0, _) => Obstacle::Key { issuer: place, reason: "token_key" },
+                (0, _) => lack("token_key"),
                 // It may be of a key that has come since; which one, it doesn't say.
-                (_, None) => Obstacle::Key { issuer: place, reason: "token_signature" },
+                (_, None) => lack("token_signature"),
                 _ => Denial::refused("token_signature").into(),
             });
         }

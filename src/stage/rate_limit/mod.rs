@@ -42,6 +42,7 @@
 //! | a door that is less strict than another        | the stage's place      | `matrix_limits_are_alike_at_every_door` |
 //! | several gateways, each with a limit of its own | `shared`, `service`    | `three_gateways_allow_what_one_would_…` |
 //! | gateways whose clocks differ                   | `shared`: the store's clock | `redis_counts_as_this_process_does_…` |
+//! | refused callers that keep the store busy       | `refusals`             | `refused_callers_don_t_keep_…`          |
 //! | whoever counts for all is gone, or hangs       | `fallback`             | `redis_that_hangs_…`, `redis_that_is_away_…`, `service_without_an_answer_…` |
 
 mod amount;
@@ -52,6 +53,7 @@ mod hold;
 pub mod key;
 pub mod limit;
 mod local;
+mod refusals;
 mod service;
 mod settings;
 mod shared;

@@ -17,6 +17,7 @@ mod duration;
 mod file;
 mod inputs;
 mod json_schema;
+mod keys;
 mod limits;
 mod listen;
 mod listeners;

@@ -3,14 +3,14 @@
 //! Each module has its own settings type and so its own keys; a stage has one key, its name. The
 //! keys, their JSON Schema and their checks all come from those types and the table of stages.
 
-use std::{collections::BTreeSet, fmt, sync::LazyLock};
+use std::{fmt, sync::LazyLock};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::{Map, Value};
 
 use super::{
-    compression,
+    compression, keys,
     limits::Limits,
     places::{Places, join_key},
     read::read,
@@ -83,7 +83,7 @@ impl Default for Own {
 
 /// The keys of one module.
 struct Part {
-    keys: BTreeSet<String>,
+    keys: &'static [&'static str],
     schema: fn(&mut SchemaGenerator) -> Schema,
     check: fn(&mut Value, &str, &mut Places, &mut Vec<Problem>),
 }
@@ -119,10 +119,8 @@ impl Parts {
 
 impl Part {
     fn of<T: DeserializeOwned + Default + JsonSchema>() -> Self {
-        let schema = T::json_schema(&mut SchemaGenerator::default());
-        let properties = schema.get("properties").and_then(Value::as_object);
         Self {
-            keys: properties.into_iter().flat_map(Map::keys).cloned().collect(),
+            keys: keys::of::<T>(),
             schema: T::json_schema,
             check: |value, base, places, problems| {
                 read::<T>(value, base, places, problems);
@@ -130,9 +128,13 @@ impl Part {
         }
     }
 
+    fn has(&self, key: &str) -> bool {
+        self.keys.contains(&key)
+    }
+
     /// The part's keys and values; those without a value are as good as left out.
     fn select(&self, policy: &Map<String, Value>) -> Value {
-        let own = policy.iter().filter(|(key, _)| self.keys.contains(*key));
+        let own = policy.iter().filter(|(key, _)| self.has(key));
         let own = own.map(|(key, value)| (key.clone(), value.clone())).collect();
         let mut selected = Map::new();
         super::merge::lay_over(&mut selected, &own);
@@ -164,13 +166,13 @@ impl Written {
             let mut after = before.clone();
             (part.check)(&mut after, &base, places, problems);
             if before != after {
-                self.0.retain(|key, value| value.is_null() || !part.keys.contains(key));
+                self.0.retain(|key, value| value.is_null() || !part.has(key));
                 self.0.extend(
                     after.as_object().into_iter().flatten().map(|(k, v)| (k.clone(), v.clone())),
                 );
             }
         }
-        let known: Vec<_> = keys().collect();
+        let known: Vec<_> = all_keys().collect();
         self.0.retain(|key, _| {
             let is_known = known.contains(&key.as_str());
             if !is_known {
@@ -183,8 +185,8 @@ impl Written {
 }
 
 /// Every key that a policy may have.
-fn keys() -> impl Iterator<Item = &'static str> {
-    let parts = PARTS.all().into_iter().flat_map(|part| &part.keys).map(String::as_str);
+fn all_keys() -> impl Iterator<Item = &'static str> {
+    let parts = PARTS.all().into_iter().flat_map(|part| part.keys).copied();
     let mut stages: Vec<_> = STAGES.iter().map(|stage| stage.name).collect();
     // One may stand in the table twice.
     stages.sort_unstable();
@@ -275,7 +277,7 @@ mod tests {
     #[test]
     fn no_key_belongs_to_two_modules() {
         let mut seen = HashSet::new();
-        for key in keys() {
+        for key in all_keys() {
             assert!(seen.insert(key), "`{key}` belongs to two modules");
         }
         for key in ["upstream", "depth", "on_collision", "max_request_message", "timeout"] {
@@ -286,6 +288,9 @@ mod tests {
     #[test]
     fn every_key_is_described() {
         let schema = json_schema(&mut SchemaGenerator::default());
+        let described: HashSet<_> =
+            schema["properties"].as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(described, all_keys().collect());
         for (key, schema) in schema["properties"].as_object().unwrap() {
             assert!(schema["description"].is_string(), "`{key}` has no description");
         }

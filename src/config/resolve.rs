@@ -227,7 +227,8 @@ pub(super) fn resolve(
     let mut told = HashSet::new();
     let problem = found.into_iter().map(|problem| places.settle(problem));
     problems.extend(problem.filter(|problem| told.insert(problem.to_string())));
-    resolved.sort_by_key(|resolved| resolved.method.index);
+    // No two have the same index, and no second list is needed.
+    resolved.sort_unstable_by_key(|resolved| resolved.method.index);
     resolved
 }
 

@@ -58,14 +58,17 @@ impl Runtime {
         let answering = answering(&methods, &clusters, workers);
         let own = Own::new(schema.clone(), backends(&methods, &answering), Draining::of(lasting));
         let own: Arc<dyn Upstream> = Arc::new(own);
-        let mut chains = Vec::with_capacity(methods.len());
-        chains.extend(methods.into_iter().filter_map(|resolved| {
-            let upstream = match &resolved.policy.upstream {
-                nobody if nobody.is_nobody() => &own,
-                destination => answering.get(destination)?,
-            };
-            Some(Chain::new(resolved.stages, upstream.clone()))
-        }));
+        // Collected where the methods stood: there may be thousands.
+        let chains: Vec<_> = methods
+            .into_iter()
+            .filter_map(|resolved| {
+                let upstream = match &resolved.policy.upstream {
+                    nobody if nobody.is_nobody() => &own,
+                    destination => answering.get(destination)?,
+                };
+                Some(Chain::new(resolved.stages, upstream.clone()))
+            })
+            .collect();
         if !problems.is_empty() {
             return Err(problems);
         }

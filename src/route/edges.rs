@@ -54,12 +54,6 @@ impl Edges {
             hasher.hash_one((edge.from, text_of(texts, edge)))
         });
     }
-
-    /// Gives back what was only there to grow.
-    pub(super) fn shrink(&mut self) {
-        self.edges.shrink_to_fit();
-        self.texts.shrink_to_fit();
-    }
 }
 
 fn text_of<'t>(texts: &'t str, edge: &Edge) -> &'t str {

@@ -145,13 +145,6 @@ impl Trie {
         })
     }
 
-    /// Gives back what was only there to grow.
-    pub(super) fn shrink(&mut self) {
-        self.nodes.shrink_to_fit();
-        self.literals.shrink();
-        self.verbs.shrink();
-    }
-
     /// Visits all shapes that match the path, the most specific first, until a visit gives
     /// something. A visit also gets the path that the shape's segments matched: without the verb.
     pub(super) fn walk<'p, T>(

@@ -12,7 +12,7 @@ use http::HeaderName;
 use super::{Variable, types::Type};
 use crate::{
     schema::Method,
-    stage::expression,
+    stage::{expression, wrong_field},
     transcode::field::{Field, Label, enum_number},
 };
 
@@ -251,7 +251,10 @@ impl Checker<'_> {
         };
         let (field, key) = match map() {
             Some((map, key)) => (map, Some(key)),
-            None => (Field::compile_names(input, path).map_err(|error| error.0)?, None),
+            None => {
+                let field = Field::compile_names(input, path);
+                (field.map_err(|error| wrong_field(self.method, path[0], &error.0))?, None)
+            }
         };
         if is_test && key.is_none() {
             return Ok((self.variable(Variable::HasRequest(field)), Type::Bool));

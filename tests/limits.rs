@@ -183,6 +183,8 @@ async fn rate_limit_by_a_field_that_a_method_lacks_is_a_problem() {
     let told = operated.reload().await;
     assert_eq!(told["result"], "failed", "{told}");
     assert!(told.to_string().contains("isbn"), "{told}");
+    let mends = told["problems"][0]["mend"].as_str().unwrap();
+    assert!(mends.contains("selector of methods that have the field"), "{told}");
 }
 
 async fn close_code(session: &mut Session) -> u16 {

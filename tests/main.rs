@@ -26,4 +26,5 @@ mod secrets;
 mod shared;
 mod support;
 mod tidy;
+mod validate;
 mod websocket;

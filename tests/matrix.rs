@@ -19,7 +19,8 @@ mod http2;
 mod limits;
 mod messages;
 mod policies;
-mod rules;
+pub(crate) mod rules;
+mod stages;
 mod websocket;
 
 use serde_json::Value;

@@ -246,6 +246,7 @@ fn stages(
         let place = &rules.path(fitting, entry.name, "");
         let places = &|inside: &str| rules.path(fitting, entry.name, inside);
         // As everywhere, what is wrong is reported and left out, to see what else is wrong.
+        let mut left_out = String::new();
         loop {
             let settings = value.as_ref();
             let blueprint =
@@ -253,8 +254,13 @@ fn stages(
             match (entry.build)(&blueprint) {
                 Ok(stage) => stages.extend(stage),
                 Err((inside, message)) => {
+                    let missing = wording::missing_key(&message);
+                    if missing.is_some_and(|key| join_key(&inside, key) == left_out) {
+                        break;
+                    }
                     let path = rules.path(fitting, entry.name, &inside);
                     found.push(wording::problem(&path, &message));
+                    left_out.clone_from(&inside);
                     if value.as_mut().is_some_and(|settings| remove(settings, &inside)) {
                         continue;
                     }

@@ -221,6 +221,15 @@ pub static RATE_LIMIT_CROWDED: Series = Series::new(
      for there were more than `max_keys`",
 );
 
+/// Questions to a service of the policy `ext_authz`.
+pub static EXT_AUTHZ_CALLS: Series = Series::new(
+    "transom_ext_authz_calls_total",
+    Kind::Counter,
+    &["service", "method", "result"],
+    "Calls that a service of the policy `ext_authz` was asked about, by what came of it: `allowed`, \
+     `denied`, or without an answer `refused` or `let_through`, as `on_failure` says",
+);
+
 /// What a cluster's breaker counts now: `connections`, `pending`, `requests`, `retries`.
 pub static BREAKER_NOW: Series = Series::new(
     "transom_breaker_in_use",
@@ -273,6 +282,7 @@ pub static SERIES: &[&Series] = &[
     &ADMISSION_REFUSED,
     &RATE_LIMITED,
     &RATE_LIMIT_CROWDED,
+    &EXT_AUTHZ_CALLS,
     &BREAKER_NOW,
     &BREAKER_LIMIT,
     &BREAKER_REFUSED,

@@ -96,6 +96,10 @@ fn is_detachable(file: &File, pool: &DescriptorPool) -> bool {
                 })
         })
     };
+    for service in &file.service {
+        let mut methods = HashSet::new();
+        is_unique &= service.method.iter().all(|method| methods.insert(&*method.name));
+    }
     let mut methods = file.service.iter().flat_map(|service| &service.method);
     is_unique && methods.all(|method| is_known(&method.input_type) && is_known(&method.output_type))
 }

@@ -36,7 +36,8 @@ pub(super) fn options_mut(file: &mut File, with: &mut dyn FnMut(&mut Option<Vec<
     fields_mut(file, &mut |field| with(&mut field.options));
 }
 
-/// Calls `with` for the full name of everything that the file declares.
+/// Calls `with` for the full name of everything that the file declares, but for methods: their names
+/// can clash within a service alone, and there may be tens of thousands.
 pub(super) fn names(file: &File, with: &mut dyn FnMut(String)) {
     fn in_enum(scope: &str, enumeration: &EnumType, with: &mut dyn FnMut(String)) {
         with(join(scope, &enumeration.name));
@@ -55,11 +56,7 @@ pub(super) fn names(file: &File, with: &mut dyn FnMut(String)) {
     file.message_type.iter().for_each(|message| in_message(scope, message, with));
     file.enum_type.iter().for_each(|enumeration| in_enum(scope, enumeration, with));
     file.extension.iter().for_each(|field| with(join(scope, &field.name)));
-    for service in &file.service {
-        let scope = join(scope, &service.name);
-        service.method.iter().for_each(|method| with(join(&scope, &method.name)));
-        with(scope);
-    }
+    file.service.iter().for_each(|service| with(join(scope, &service.name)));
 }
 
 /// Calls `with` for every type that the file refers to, as written: `.a.b.C`.

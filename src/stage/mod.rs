@@ -13,7 +13,7 @@
 //! |----------------------------------------------|--------------------------|-------------------------------------|
 //! | a request that two servers read as two       | the listener             | `length_and_chunks_together_are_not_two_requests` |
 //! | a path, verb or header that leads around a policy | methods are found once, policies hang on methods | `detours_lead_to_the_policy_…` |
-//! | a door that is less strict than another      | stages stand behind all doors | `matrix_callers_are_judged_…`, `matrix_services_decide_alike_…`, `matrix_limits_are_alike_…` |
+//! | a door that is less strict than another      | stages stand behind all doors | `matrix_asks_every_stage_…`, `matrix_callers_are_judged_…`, `matrix_services_decide_alike_…`, `matrix_limits_are_alike_…` |
 //! | methods that nobody was to know of           | `schema`: `expose`       | `exposed_alone_is_there_…`, `exposed_alone_is_told_of_by_reflection` |
 //! | headers made up as if a service had set them | `external::names`        | `external_headers_for_the_backend_are_…`, `lists_strip_copies_too` |
 //! | a deciding service that is down, slow or mad | `external`: closed       | `external_service_that_decides_nothing_…`, `external_service_that_is_gone_…` |
@@ -194,6 +194,19 @@ pub static STAGES: &[Entry] = &[
     retry::ENTRY,
     headers::ENTRY,
 ];
+
+/// A problem with a path into a method's message, and what mends it where the field is another
+/// method's: a wide selector has methods that lack it.
+fn wrong_field(method: &Method, first: &str, problem: &str) -> String {
+    let input = &method.input;
+    if input.get_field_by_name(first).or_else(|| input.get_field_by_json_name(first)).is_some() {
+        return problem.to_owned();
+    }
+    format!(
+        "{problem}; or write it under a selector of methods that have the field, for every method of \
+         its selector needs it"
+    )
+}
 
 /// Reads a stage's settings, and says where they are wrong.
 fn read_settings<T: DeserializeOwned>(value: &Value) -> Result<T, Finding> {

@@ -122,7 +122,9 @@ async fn metrics_go_on_over_a_reload() {
 #[tokio::test]
 async fn metrics_are_those_of_the_table_and_of_the_readme() {
     let policy = "retry: {}, admission: {}, rate_limit: { limits: { all: { rate: 99/h } }, \
-                  store: { redis: { url: 'redis://127.0.0.1:1' } } }";
+                  store: { redis: { url: 'redis://127.0.0.1:1' } } }, \
+                  ext_authz: { http: { url: 'http://127.0.0.1:1', allow_http: true }, \
+                  on_failure: open }";
     let operated = Operated::start(&format!("services: {{ '*': {{ {policy} }} }}\n")).await;
     http1::request(operated.gateway.address, "GET", BOOK, &[], b"").await.ok();
     let scrape = scrape(&operated).await;

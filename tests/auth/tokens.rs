@@ -50,6 +50,20 @@ async fn auth_keys_are_found_by_discovery_and_the_backend_hears_who_calls() {
 }
 
 #[tokio::test]
+async fn auth_caller_can_t_have_its_principal_taken_away_on_the_way() {
+    let issuer = Issuer::start().await;
+    let signer = issuer.rotate("one");
+    let rig = Rig::with_policy(&policy(&issuer, "")).await;
+    let bearer = format!("Bearer {}", signer.sign("ada", json!({ "tenant": "library" })));
+    // What a `Connection` header lists is taken away (RFC 9110 §7.6.1): the caller's, not the gateway's.
+    let listed = [("authorization", &*bearer), ("connection", "x-echo-user, x-echo-tenant")];
+    let response = rig.request("GET", BOOK, &listed, b"").await;
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(response.header("x-echo-user"), "ada");
+    assert_eq!(response.header("x-echo-tenant"), "library");
+}
+
+#[tokio::test]
 async fn auth_issuer_that_is_down_at_first_refuses_nobody_for_their_token() {
     let issuer = Issuer::start().await;
     let signer = issuer.rotate("one");

@@ -42,10 +42,15 @@ fn judge_fields(door: Door, seen: &Seen) {
 
 #[tokio::test]
 async fn matrix_limits_are_alike_at_every_door() {
-    let policy = "rate_limit: { limits: { calls: { rate: 1/h, key: { header: x-who } } } }";
     let mut cells = 0;
-    for door in DOORS.iter().copied() {
-        let rig = Rig::with_policy(policy).await;
+    let places = ["false", "true"]
+        .into_iter()
+        .flat_map(|place| DOORS.iter().map(move |door| (place, *door)));
+    for (admitted, door) in places {
+        // Before callers are known, and behind all that may refuse them.
+        let limit = format!("{{ rate: 1/h, key: {{ header: x-who }}, admitted: {admitted} }}");
+        let rig =
+            Rig::with_policy(&format!("rate_limit: {{ limits: {{ calls: {limit} }} }}")).await;
         let mut answered = 0;
         for kind in KINDS {
             let mut call = calls::call(kind, End::Ok).unwrap();
@@ -62,7 +67,7 @@ async fn matrix_limits_are_alike_at_every_door() {
             }
         }
     }
-    assert_eq!(cells, 8 * 4 * 2);
+    assert_eq!(cells, 2 * 8 * 4 * 2);
 }
 
 #[tokio::test]

@@ -48,6 +48,44 @@ fn judge_challenge(door: Door, seen: &Seen) {
 }
 
 #[tokio::test]
+async fn matrix_made_up_principals_reach_the_backend_by_no_door() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    let reader = key::make().unwrap();
+    let key = Key::read(&reader).unwrap();
+    let keys = json!({ "keys": [{ "id": key.id, "hashes": [key.hash().to_string()] }] });
+    std::fs::write(&file, keys.to_string()).unwrap();
+    // The backend gives back what begins with `x-echo-`.
+    let policy = format!(
+        "auth: {{ any_of: [{{ api_key: {{ file: {} }} }}], optional: true, \
+         forward: {{ x-echo-user: id }} }}",
+        file.display()
+    );
+    let mut seen_by_backend = 0;
+    let doors = DOORS.iter().flat_map(|door| [(*door, None), (*door, Some(&reader))]);
+    for (door, brings) in doors {
+        let rig = Rig::with_policy(&policy).await;
+        for kind in KINDS {
+            println!("{door:?} × {kind:?} × {}", brings.is_some());
+            let mut call = calls::call(kind, End::Ok).unwrap();
+            let made_up = ["x-echo-user", "x-echo-user", "x-echo_user"];
+            call.brings = made_up.map(|name| (name, "root".to_owned())).to_vec();
+            call.brings.extend(brings.map(|key| ("x-api-key", key.clone())));
+            let seen = ask(&rig, door, &call).await;
+            assert_eq!(seen.code, 0, "{seen:?}");
+            // Frames of a WebSocket have no place for what the backend gives back.
+            let Some(head) = seen.head else { continue };
+            let heard: Vec<_> = head.get_all("x-echo-user").iter().collect();
+            let want: Vec<_> = brings.iter().map(|_| key.id).collect();
+            assert_eq!(heard, want);
+            assert!(!head.contains_key("x-echo_user"), "{head:?}");
+            seen_by_backend += 1;
+        }
+    }
+    assert_eq!(seen_by_backend, 6 * 4 * 2);
+}
+
+#[tokio::test]
 async fn matrix_callers_are_judged_alike_by_every_door() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.json");

@@ -10,7 +10,11 @@
 //! | comes later and breaks a condition | PERMISSION_DENIED   | has been called, gets no more    |
 //! | breaks a rule                   | INVALID_ARGUMENT, 400 and google.rpc.BadRequest | isn't called |
 
-use std::{fs, net::SocketAddr, path::Path};
+use std::{
+    fs,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Seen,
@@ -108,10 +112,11 @@ async fn matrix_conditions_on_the_caller_ask_nobody_who_they_are() {
     }
 }
 
-/// The bookshelf's proto with a rule on each field that is judged: at most `longest` characters.
-fn ruled(folder: &Path, upstream: SocketAddr, longest: usize) -> String {
+/// The bookshelf's proto, written into a folder, with this rule on each field that is judged:
+/// `string.max_len = 1`. Gives the folder that imports begin at.
+pub(crate) fn write_ruled(folder: &Path, rule: &str) -> PathBuf {
     let source = fs::read_to_string("proto/bookshelf/v1/bookshelf.proto").unwrap();
-    let rule = format!("[(buf.validate.field).string.max_len = {longest}]");
+    let rule = format!("[(buf.validate.field).{rule}]");
     let mut source = source.replace(
         "import \"google/api/annotations.proto\";",
         "import \"buf/validate/validate.proto\";\nimport \"google/api/annotations.proto\";",
@@ -129,7 +134,12 @@ fn ruled(folder: &Path, upstream: SocketAddr, longest: usize) -> String {
     let protos = folder.join("proto/bookshelf/v1");
     fs::create_dir_all(&protos).unwrap();
     fs::write(protos.join("bookshelf.proto"), source).unwrap();
-    let protos = folder.join("proto");
+    folder.join("proto")
+}
+
+/// That proto as the schema: at most `longest` characters.
+fn ruled(folder: &Path, upstream: SocketAddr, longest: usize) -> String {
+    let protos = write_ruled(folder, &format!("string.max_len = {longest}"));
     configuration(&format!("protos: {}", protos.display()), upstream, |_| "validate: {}".to_owned())
 }
 

@@ -128,7 +128,7 @@ fn a_name_in_two_files_is_told_once_with_both_files() {
     let problems = refused(from_two(&[first], &[second]));
     assert_eq!(
         problems,
-        ["second.binpb: b.proto: `a.M` and 3 more names declared by `a.proto` (from first.binpb) \
+        ["second.binpb: b.proto: `a.M` and 2 more names declared by `a.proto` (from first.binpb) \
           too; load the declarations once, under the name that other files import"]
     );
 }

@@ -21,6 +21,7 @@
 //! | `none`, another algorithm, a public key as secret | `jwt::algorithm`  | `jwt_headers_of_attackers_…`, `jwt_public_key_is_no_secret` |
 //! | keys in the header, made-up `kid`                 | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
 //! | made-up `kid`s that flood the issuer              | `refresh`         | `jwt_unknown_keys_are_asked_for_at_a_limited_rate` |
+//! | bad tokens that cost much                          | `jwt`: one look   | `jwt_token_costs_one_signature_…`    |
 //! | `crit` that isn't understood                      | `jwt::token`      | `jwt_headers_of_attackers_are_refused` |
 //! | expired, future, endless tokens; a clock gone back | `jwt::rules`, `jwt` | `jwt_claims_that_don_t_hold_…`, `jwt_cache_never_lends_a_token_time` |
 //! | a token for somebody else, a token of another use | `jwt::rules`      | `jwt_claims_that_don_t_hold_are_refused` |
@@ -29,8 +30,10 @@
 //! | a stolen token that is bound to a certificate      | `jwt::rules`      | `jwt_bound_token_needs_its_certificate` |
 //! | huge tokens, many tokens                          | `jwt`, `cache`    | `jwt_huge_token_…`, `many_keys_take_no_more_…` |
 //! | credentials in two places                         | `place`           | `auth_token_in_two_places_…`         |
-//! | made-up headers of a principal                    | `forward`         | `own_copies_of_the_caller_…`, `auth_backend_gets_no_…` |
-//! | guessing of key ids and secrets by time           | `api_key`         | by construction: `key::Hash::is`     |
+//! | made-up headers of a principal, by any door       | `forward`         | `own_copies_of_the_caller_…`, `auth_backend_gets_no_…`, `matrix_made_up_principals_…` |
+//! | a `Connection` header that takes the principal away | hop-by-hop goes first | `auth_caller_can_t_have_its_principal_…` |
+//! | a certificate of somebody else, or told in a header | `mtls`          | `auth_certificate_is_the_connection_s_…` |
+//! | guessing of key ids and secrets by time           | `api_key`, `key::Hash::is` | `api_key_costs_as_many_comparisons_…` |
 //! | a store of keys that is down, or has gone wrong    | `api_key::shared` | `api_key_store_that_is_gone_…`, `api_key_in_a_store_that_can_t_be_read_…` |
 //! | made-up key ids that push good ones out           | `api_key::shared` | by construction: two caches          |
 //! | the password to a store in logs, `/config`, errors | `store::settings`, `config::shown` | `store_is_logged_in_to_and_its_password_never_shown`, `settings_that_can_t_be_are_told_without_the_password`, `secrets_are_not_shown_…` |

@@ -109,6 +109,11 @@ pub struct Issuer {
     /// The claim that has the scopes, as a list or between spaces; `scope`, else `scp` by default.
     #[serde(default)]
     pub scope_claim: Option<String>,
+    /// A token whose key nobody knows has the keys fetched again, but not within this time of the last
+    /// fetch, whoever makes up how many names of keys; `30s` by default, at least `1s`.
+    #[serde(default = "refetch", deserialize_with = "duration")]
+    #[schemars(with = "String")]
+    pub refetch: Duration,
     /// A PEM file of authorities to trust when keys are fetched; the system's by default.
     #[serde(default)]
     pub ca: Option<PathBuf>,
@@ -118,6 +123,10 @@ pub struct Issuer {
 }
 
 fn skew() -> Duration {
+    Duration::from_secs(30)
+}
+
+fn refetch() -> Duration {
     Duration::from_secs(30)
 }
 

@@ -36,10 +36,8 @@ impl Verdicts {
     pub(super) fn compile(all: &[When], method: &Method) -> Result<Self, Finding> {
         let (mut calls, mut messages) = (Vec::new(), Vec::new());
         for (index, When { name, expression, message }) in all.iter().enumerate() {
-            let place = || format!("when[{index}].expression");
-            let condition = Condition::compile(expression, method);
-            let condition = condition
-                .map_err(|error| (place(), format!("for `{}`: {error}", method.full_name)))?;
+            let condition = Condition::compile(expression, method)
+                .map_err(|error| (format!("when[{index}].expression"), error))?;
             let name = name.clone().unwrap_or_else(|| format!("when[{index}]"));
             let named = Named { name, message: message.clone(), condition };
             let list = if named.condition.reads_message() { &mut messages } else { &mut calls };

@@ -20,6 +20,7 @@
 //! taken away whatever it answers, and also where it isn't asked because it can't be.
 
 mod account;
+mod counts;
 mod forward;
 mod grpc;
 mod names;
@@ -37,6 +38,7 @@ pub use settings::{Grpc, Http, Message, OnFailure, Settings};
 
 use self::{
     account::Account,
+    counts::Counts,
     forward::Forward,
     names::Names,
     verdict::{Pass, Verdict, undecided},
@@ -75,6 +77,7 @@ struct External {
     message: Option<Message>,
     on_failure: OnFailure,
     status_on_failure: StatusCode,
+    counts: Counts,
 }
 
 /// Who is asked.
@@ -135,6 +138,7 @@ fn build(blueprint: &Blueprint<'_>) -> Built {
         message: settings.message,
         on_failure: settings.on_failure,
         status_on_failure: status(settings.status_on_failure)?,
+        counts: Counts::of(blueprint),
     })))
 }
 
@@ -159,16 +163,22 @@ impl External {
             }
         };
         let mut pass = match (verdict.await, self.on_failure) {
-            (Ok(Verdict::Pass(pass)), _) => pass,
+            (Ok(Verdict::Pass(pass)), _) => {
+                self.counts.allowed.count();
+                pass
+            }
             (Ok(Verdict::Deny(error)), _) => {
+                self.counts.denied.count();
                 return Err(error.retain_headers(|name| self.to_caller.have(name.as_str())));
             }
             (Err(problem), on_failure) => {
                 let passes = on_failure == OnFailure::Open;
                 tracing::warn!(problem, passes, "nobody has decided about a call");
                 if !passes {
+                    self.counts.refused.count();
                     return Err(undecided(self.status_on_failure));
                 }
+                self.counts.let_through.count();
                 Pass::default()
             }
         };

@@ -26,6 +26,7 @@ use crate::{
     error::Code,
     exchange::{PrincipalKind, Upstream},
     lasting::Lasting,
+    meter::{EXT_AUTHZ_CALLS, Meter},
     stage::{Chain, testing},
 };
 
@@ -49,6 +50,7 @@ type Heard = (Metadata, Option<Arc<Principal>>);
 
 /// The stage before a backend that notes what it hears.
 struct Site {
+    meter: Arc<Meter>,
     chain: Chain,
     heard: Arc<Mutex<Option<Heard>>>,
 }
@@ -60,7 +62,9 @@ impl Site {
     ) -> Self {
         settings["grpc"] = json!({ "upstream": "authz" });
         let upstreams = Upstreams::new(["authz".to_owned()]);
-        let stage = make(&settings, &upstreams).unwrap().unwrap();
+        let lasting = Lasting::new();
+        let meter = Meter::of(&lasting, []);
+        let stage = make(&settings, &upstreams, &lasting).unwrap().unwrap();
         let service: Arc<dyn Upstream> = Arc::new(Service(Box::new(service)));
         upstreams.seat(|_| Some(service.clone()));
         let heard: Arc<Mutex<_>> = Arc::default();
@@ -70,7 +74,7 @@ impl Site {
             *hears.lock().unwrap() = Some((exchange.metadata, principal));
             Ok(Reply { metadata: Metadata::new(), messages: Messages::one(Bytes::new()) })
         });
-        Self { chain: testing::chain(stage, backend), heard }
+        Self { meter, chain: testing::chain(stage, backend), heard }
     }
 
     async fn call(&self, metadata: Metadata) -> Result<Reply, Error> {
@@ -85,13 +89,18 @@ impl Site {
         values.map(|value| value.to_str().unwrap().to_owned()).collect()
     }
 
+    /// How many calls have come to this result.
+    fn counted(&self, result: &str) -> u64 {
+        let labels = ["test.Service", "Call", result];
+        self.meter.counter(&EXT_AUTHZ_CALLS, &labels).value()
+    }
+
     fn is_untouched(&self) -> bool {
         self.heard.lock().unwrap().is_none()
     }
 }
 
-fn make(settings: &Value, upstreams: &Upstreams) -> Built {
-    let lasting = &Lasting::new();
+fn make(settings: &Value, upstreams: &Upstreams, lasting: &Lasting) -> Built {
     let (method, folder) = (&testing::method(false), std::path::Path::new(""));
     let settings = Some(settings);
     build(&Blueprint {
@@ -214,6 +223,30 @@ async fn external_service_that_decides_nothing_lets_nobody_in_unless_told_to() {
     assert_eq!((error.code(), error.http_status().as_u16()), (Code::PermissionDenied, 403));
 }
 
+#[tokio::test(start_paused = true)]
+async fn external_calls_are_counted_by_what_came_of_them() {
+    let counted = |site: &Site| {
+        ["allowed", "denied", "refused", "let_through"].map(|result| site.counted(result))
+    };
+    // Each call is decided about as its `x-please` says.
+    for (on_failure, want) in [("closed", [2, 1, 1, 0]), ("open", [2, 1, 0, 1])] {
+        let site = Site::new(json!({ "on_failure": on_failure }), |question| {
+            let http = question.attributes.unwrap().request.unwrap().http.unwrap();
+            match &*http.headers["x-please"] {
+                "pass" => Some(passes(OkHttpResponse::default())),
+                "deny" => Some(denies(7, 403, vec![], "")),
+                _ => None,
+            }
+        });
+        assert_eq!(counted(&site), [0; 4]);
+        for please in ["pass", "deny", "hang", "pass"] {
+            // What becomes of the call is no matter here.
+            let _ = site.call(headers(&[("x-please", please)])).await;
+        }
+        assert_eq!(counted(&site), want, "{on_failure}");
+    }
+}
+
 #[tokio::test]
 async fn external_service_hears_what_it_may_of_headers_and_message() {
     let heard: Arc<Mutex<Vec<CheckRequest>>> = Arc::default();
@@ -297,7 +330,7 @@ fn external_settings_that_can_t_be_are_told_of() {
         (json!({ "grpc": grpc, "send_headers": ["a b"] }), "send_headers[0]", "no header name"),
         (json!({ "grpc": grpc, "timeout": "0s" }), "timeout", "no time"),
     ] {
-        let (at, message) = make(&settings, &upstreams).err().unwrap();
+        let (at, message) = make(&settings, &upstreams, &Lasting::new()).err().unwrap();
         assert_eq!(at, path, "{message}");
         assert!(message.contains(told), "{message}");
     }

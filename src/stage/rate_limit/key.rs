@@ -23,7 +23,7 @@ use super::settings;
 use crate::{
     exchange::{Approach, Exchange, Metadata, Principal, PrincipalKind},
     schema::Method,
-    stage::Finding,
+    stage::{Finding, wrong_field},
     transcode::field::{Field, Found, Kind, Label},
 };
 
@@ -150,8 +150,9 @@ impl Part {
                 Self::Header(name.map_err(|_| "write a header's name, such as `x-tenant`")?)
             }
             settings::Part::Field(path) => {
-                let field =
-                    Field::compile(&method.input, path).map_err(|error| error.to_string())?;
+                let first = path.split('.').next().unwrap_or_default();
+                let field = Field::compile(&method.input, path)
+                    .map_err(|error| wrong_field(method, first, &error.to_string()))?;
                 if field.label() != Label::One || matches!(field.kind(), Kind::Message(_)) {
                     return Err(format!("`{path}` is no single value; write the path of one"));
                 }

@@ -35,13 +35,14 @@
 //! | callers that look for a place with another     | `key`: keyed digests   | by construction                         |
 //! | leaving out what a limit goes by               | `key`: who lacks it shares | `callers_that_lack_…`               |
 //! | a made-up address                              | the listener's trusted proxies | `client_is_the_last_that_no_trusted_…` |
-//! | a clock that goes back, or far ahead for a while | `local::cell`        | `quota_is_not_given_back_by_a_clock_…`  |
+//! | a clock that goes back, or far ahead for a while | `local::cell`        | `quota_is_not_given_back_by_a_clock_…`, `redis_whose_clock_goes_back_…` |
 //! | bursts at the border of two windows            | rates have no windows  | `rate_conforms_to_a_bucket_…`           |
 //! | workers that count at the same time            | `local::table`: a lock | `workers_together_never_exceed_…`       |
 //! | streams that are kept open                     | `hold`                 | `stream_is_in_flight_until_…`           |
 //! | a door that is less strict than another        | the stage's place      | `matrix_limits_are_alike_at_every_door` |
 //! | several gateways, each with a limit of its own | `shared`, `service`    | `three_gateways_allow_what_one_would_…` |
 //! | gateways whose clocks differ                   | `shared`: the store's clock | `redis_counts_as_this_process_does_…` |
+//! | refused callers that keep the store busy       | `refusals`             | `refused_callers_don_t_keep_…`          |
 //! | whoever counts for all is gone, or hangs       | `fallback`             | `redis_that_hangs_…`, `redis_that_is_away_…`, `service_without_an_answer_…` |
 
 mod amount;
@@ -53,6 +54,7 @@ mod hold;
 pub mod key;
 pub mod limit;
 mod local;
+mod refusals;
 mod service;
 mod settings;
 mod shared;

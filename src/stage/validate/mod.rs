@@ -61,9 +61,22 @@ pub(super) const ENTRY: Entry = Entry {
 fn build(blueprint: &Blueprint<'_>) -> Built {
     let Some(value) = blueprint.settings else { return Ok(None) };
     let settings = read_settings::<Settings>(value)?;
+    let kept = rules_of(blueprint, &settings);
+    let rules =
+        Option::clone(kept.as_ref().as_ref().map_err(|error| (String::new(), error.clone()))?);
+    Ok(rules.map(|rules| Box::new(Validate { rules, _kept: kept }) as Box<dyn Stage>))
+}
+
+/// What came of compiling a type's rules.
+type Compiled = Result<Option<Arc<Rules>>, String>;
+
+/// The rules of a method's input, which methods that take the same type share.
+fn rules_of(blueprint: &Blueprint<'_>, settings: &Settings) -> Arc<Compiled> {
     let input = &blueprint.method.input;
-    let rules = Rules::compile(input, &settings).map_err(|error| (String::new(), error))?;
-    Ok(rules.map(|rules| Box::new(Validate { rules: Arc::new(rules) }) as Box<dyn Stage>))
+    // Two schemas may have a type of one name, but not at one place: rules hold their schema.
+    let name = format!("validate {:p} {settings:?}", input.descriptor_proto());
+    let compile = || Ok(Rules::compile(input, settings)?.map(Arc::new));
+    blueprint.lasting.keep(&name, compile)
 }
 
 /// The rules of a type's messages.
@@ -123,6 +136,8 @@ impl Rules {
 /// The stage at work.
 struct Validate {
     rules: Arc<Rules>,
+    /// For others to share.
+    _kept: Arc<Compiled>,
 }
 
 impl Stage for Validate {

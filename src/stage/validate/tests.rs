@@ -1,15 +1,25 @@
 //! What rules refuse, how it is told, and which rules are wrong themselves.
 
+use std::{
+    path::Path,
+    sync::{Arc, LazyLock},
+};
+
 use bytes::Bytes;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use serde_json::{Value, json};
 
 use super::{Rules, Settings};
 use crate::{
+    callout::Upstreams,
     error::{Code, Error},
     exchange::{Messages, Metadata, Reply},
+    lasting::Lasting,
     schema::{Method, Schema},
-    stage::testing::{answers, build, chain, exchange, message, method},
+    stage::{
+        Blueprint,
+        testing::{answers, build, chain, exchange, message, method},
+    },
 };
 
 const SOURCE: &str = r#"
@@ -167,6 +177,37 @@ fn validate_rules_are_known_from_a_set_that_does_not_declare_them() {
     let input = schema.pool().get_message_by_name("t.Request").unwrap();
     let rules = Rules::compile(&input, &Settings::default()).unwrap().unwrap();
     assert_eq!(rules.check(b"", 100).unwrap().violations[0].rule, "required");
+}
+
+/// What a stage for a method is made from.
+fn blueprint<'a>(method: &'a Method, lasting: &'a Lasting) -> Blueprint<'a> {
+    static UPSTREAMS: LazyLock<Upstreams> = LazyLock::new(Upstreams::default);
+    Blueprint {
+        settings: None,
+        method,
+        place: "validate",
+        places: &str::to_owned,
+        folder: Path::new(""),
+        lasting,
+        upstreams: &UPSTREAMS,
+    }
+}
+
+#[test]
+fn validate_methods_of_one_type_share_their_rules() {
+    let lasting = &Lasting::new();
+    let made = |input: &MessageDescriptor, settings: &Settings| {
+        let method = &Method { input: input.clone(), ..method(false) };
+        super::rules_of(&blueprint(method, lasting), settings)
+    };
+    let (input, usual) = (input(), Settings::default());
+    let first = made(&input, &usual);
+    assert!(Arc::ptr_eq(&first, &made(&input.clone(), &usual)));
+    // Other settings, another type and another schema have their own.
+    let strict = Settings { required: true, ..Settings::default() };
+    let book = input.get_field(1).unwrap().kind().as_message().unwrap().clone();
+    let others = [made(&input, &strict), made(&book, &usual), made(&self::input(), &usual)];
+    assert!(others.iter().all(|other| !Arc::ptr_eq(&first, other)));
 }
 
 #[test]

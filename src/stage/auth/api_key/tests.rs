@@ -94,6 +94,39 @@ async fn api_key_names_its_owner_plan_and_scopes() {
     assert_eq!(check(&scheme, &[&plain, &plain]).await, Err(Denial::AMBIGUOUS));
 }
 
+#[tokio::test]
+async fn api_key_costs_as_many_comparisons_whatever_is_wrong_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("keys.json");
+    let made = [(); 4].map(|()| key::make().unwrap());
+    let [first, other, plain, past] = &made;
+    let hash = |key: &str| Key::read(key).unwrap().hash().to_string();
+    let id = |key: &str| Key::read(key).unwrap().id.to_owned();
+    let with_secret =
+        |of: &str, secret: &str| format!("tk_{}_{}", id(of), secret.rsplit_once('_').unwrap().1);
+    let written = json!({ "keys": [
+        { "id": id(first), "hashes": [hash(first), hash(other)] },
+        { "id": id(plain), "hashes": [hash(plain)] },
+        { "id": id(past), "hashes": [hash(past)], "expires": "2027-01-01T00:00:00Z" },
+    ] });
+    std::fs::write(&file, written.to_string()).unwrap();
+    let scheme = build(&file).unwrap_or_else(|(_, message)| panic!("{message}"));
+    for (key, is_good) in [
+        (first.clone(), true),
+        (with_secret(first, other), true),
+        (with_secret(first, plain), false),
+        (plain.clone(), true),
+        (with_secret(plain, first), false),
+        // Of an id that nobody has.
+        (other.clone(), false),
+        (past.clone(), false),
+    ] {
+        let before = key::COMPARED.get();
+        assert_eq!(check(&scheme, &[&key]).await.is_ok(), is_good);
+        assert_eq!(key::COMPARED.get() - before, 2, "{key}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn api_key_file_is_read_again_when_it_changes() {
     let folder = tempfile::tempdir().unwrap();

@@ -24,7 +24,7 @@ use std::{borrow::Cow, path::Path, sync::Arc};
 
 use self::{
     key_set::KeySet,
-    origin::{Discovery, TIMEOUT, Url},
+    origin::{Discovery, SHORTEST_REFETCH, TIMEOUT, Url},
     rules::{Holds, Rules, check_bound},
     token::Token,
 };
@@ -85,10 +85,15 @@ struct Verified {
 enum Obstacle {
     Denied(Denial),
     /// The issuer at this place may have a new key for it.
-    Key {
-        issuer: usize,
-        reason: &'static str,
-    },
+    Key(Lack),
+}
+
+/// What a token lacks: a key, or the right one.
+struct Lack {
+    issuer: usize,
+    /// The version of the keys among which it isn't.
+    version: u64,
+    reason: &'static str,
 }
 
 impl From<Denial> for Obstacle {
@@ -132,18 +137,22 @@ impl Jwt {
         &self,
         token: String,
         identity: Option<Arc<Identity>>,
-        issuer: usize,
-        reason: &'static str,
+        Lack { issuer, version, reason }: Lack,
     ) -> Verdict {
         let keys = &self.verifier.issuers[issuer].keys;
         keys.reread().await;
+        let lacks = || match keys.current().value.is_empty() {
+            true => Err(Denial::unavailable("issuer_keys_unavailable")),
+            false => Err(Denial::refused(reason)),
+        };
+        // What these keys have not verified they won't, and a look at it isn't cheap.
+        if keys.is_current(version) {
+            return lacks();
+        }
         match self.verifier.verify(&token, identity.as_deref(), (self.clock)()) {
             Ok(principal) => Ok(Some(principal)),
             Err(Obstacle::Denied(denial)) => Err(denial),
-            Err(Obstacle::Key { .. }) if keys.current().value.is_empty() => {
-                Err(Denial::unavailable("issuer_keys_unavailable"))
-            }
-            Err(Obstacle::Key { .. }) => Err(Denial::refused(reason)),
+            Err(Obstacle::Key(_)) => lacks(),
         }
     }
 }
@@ -162,9 +171,9 @@ impl Scheme for Jwt {
         match self.verifier.verify(&token, identity.map(|one| &**one), (self.clock)()) {
             Ok(principal) => Check::Now(Ok(Some(principal))),
             Err(Obstacle::Denied(denial)) => Check::Now(Err(denial)),
-            Err(Obstacle::Key { issuer, reason }) => {
+            Err(Obstacle::Key(lack)) => {
                 let (token, identity) = (token.into_owned(), identity.cloned());
-                Check::Later(Box::pin(self.wait(token, identity, issuer, reason)))
+                Check::Later(Box::pin(self.wait(token, identity, lack)))
             }
         }
     }
@@ -214,10 +223,11 @@ impl Verifier {
             algorithm.verifies(key, token.message, &token.signature)
         });
         if !is_signed {
+            let lack = |reason| Obstacle::Key(Lack { issuer: place, version: keys.number, reason });
             return Err(match (tried, kid) {
-                (0, _) => Obstacle::Key { issuer: place, reason: "token_key" },
+                (0, _) => lack("token_key"),
                 // It may be of a key that has come since; which one, it doesn't say.
-                (_, None) => Obstacle::Key { issuer: place, reason: "token_signature" },
+                (_, None) => lack("token_signature"),
                 _ => Denial::refused("token_signature").into(),
             });
         }
@@ -242,7 +252,8 @@ fn keys(
     folder: &Path,
     lasting: &Lasting,
 ) -> Result<Arc<Refreshed<KeySet>>, Finding> {
-    let settings::Issuer { jwks_url, jwks_file, jwks, secret, ca, allow_http, .. } = issuer;
+    let settings::Issuer { jwks_url, jwks_file, jwks, secret, refetch, ca, allow_http, .. } =
+        issuer;
     let named = [jwks_url.is_some(), jwks_file.is_some(), jwks.is_some(), secret.is_some()];
     if named.iter().filter(|is_named| **is_named).count() > 1 {
         let message = "the keys come from one source: keep one of `jwks_url`, `jwks_file`, `jwks` \
@@ -268,6 +279,10 @@ fn keys(
         let origin = Box::new(refresh::File(path.clone()));
         return Ok(lasting.keep(&name, || Refreshed::from(origin, KeySet::read, set, Some(text))));
     }
+    if *refetch < SHORTEST_REFETCH {
+        let message = "made-up keys would keep the issuer busy; write `1s` or more";
+        return Err(("refetch".into(), message.into()));
+    }
     let fetcher =
         Fetcher::new(ca.as_ref().map(|ca| folder.join(ca)).as_deref(), *allow_http, TIMEOUT);
     let fetcher = Arc::new(fetcher.map_err(|problem| ("ca".to_owned(), problem))?);
@@ -276,11 +291,13 @@ fn keys(
         None => ("issuer", Discovery::url(&issuer.issuer)),
     };
     fetcher.check(&url).map_err(|problem| (key.to_owned(), problem))?;
-    let name = super::name("keys", &format!("{key} {url} {ca:?} {folder:?} {allow_http}"));
+    let name =
+        super::name("keys", &format!("{key} {url} {ca:?} {folder:?} {allow_http} {refetch:?}"));
+    let refetch = *refetch;
     Ok(lasting.keep(&name, || {
         let origin: Box<dyn refresh::Origin> = match jwks_url {
-            Some(_) => Box::new(Url { fetcher, url }),
-            None => Box::new(Discovery { fetcher, issuer: issuer.issuer.clone() }),
+            Some(_) => Box::new(Url { fetcher, url, refetch }),
+            None => Box::new(Discovery { fetcher, issuer: issuer.issuer.clone(), refetch }),
         };
         Refreshed::from(origin, KeySet::read, KeySet::default(), None)
     }))

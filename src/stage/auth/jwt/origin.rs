@@ -14,19 +14,25 @@ use crate::stage::auth::{
 /// How long a fetch may take.
 pub(super) const TIMEOUT: Duration = Duration::from_secs(4);
 
+/// The shortest time between two fetches for keys that nobody knows.
+pub(super) const SHORTEST_REFETCH: Duration = Duration::from_secs(1);
+
 /// How often keys are fetched: what their issuer says counts between one minute and a day. A key
-/// that nobody knows is asked for no more than every half minute, whoever makes up how many of them.
-const PACE: Pace = Pace {
-    usual: Duration::from_secs(15 * 60),
-    least: Duration::from_secs(60),
-    most: Duration::from_secs(24 * 3600),
-    asked: Duration::from_secs(30),
-};
+/// that nobody knows is asked for no more often than `refetch` says, whoever makes up how many of them.
+fn pace(refetch: Duration) -> Pace {
+    Pace {
+        usual: Duration::from_secs(15 * 60),
+        least: Duration::from_secs(60),
+        most: Duration::from_secs(24 * 3600),
+        asked: refetch,
+    }
+}
 
 /// A JSON Web Key Set at a URL.
 pub(super) struct Url {
     pub(super) fetcher: Arc<Fetcher>,
     pub(super) url: String,
+    pub(super) refetch: Duration,
 }
 
 impl Origin for Url {
@@ -35,7 +41,7 @@ impl Origin for Url {
     }
 
     fn pace(&self) -> Pace {
-        PACE
+        pace(self.refetch)
     }
 }
 
@@ -43,6 +49,7 @@ impl Origin for Url {
 pub(super) struct Discovery {
     pub(super) fetcher: Arc<Fetcher>,
     pub(super) issuer: String,
+    pub(super) refetch: Duration,
 }
 
 #[derive(Deserialize)]
@@ -77,7 +84,7 @@ impl Origin for Discovery {
     }
 
     fn pace(&self) -> Pace {
-        PACE
+        pace(self.refetch)
     }
 }
 

@@ -13,7 +13,7 @@ use ring::{
 };
 use serde_json::{Map, Value, json};
 
-use super::Jwt;
+use super::{Jwt, algorithm::VERIFIED};
 use crate::{
     exchange::{Identity, Principal},
     lasting::Lasting,
@@ -117,7 +117,7 @@ fn try_jwt(issuers: Vec<settings::Issuer>) -> Result<Jwt, (String, String)> {
 fn verdict_at(jwt: &Jwt, token: &str, now: i64) -> Result<Arc<Principal>, &'static str> {
     jwt.verifier.verify(token, None, now).map_err(|obstacle| match obstacle {
         super::Obstacle::Denied(denial) => denial.reason,
-        super::Obstacle::Key { reason, .. } => reason,
+        super::Obstacle::Key(lack) => lack.reason,
     })
 }
 
@@ -443,6 +443,31 @@ async fn jwt_huge_token_is_refused_unread() {
     let (signer, jwt) = simple(json!({}));
     let token = signer.sign(&claims(json!({ "much": "x".repeat(9000) })));
     assert_eq!(check(&jwt, &token).await.unwrap_err(), Denial::refused("token_too_long"));
+}
+
+#[tokio::test]
+async fn jwt_token_costs_one_signature_and_a_known_one_none() {
+    let (signer, jwt) = simple(json!({}));
+    let (stranger, good) = (Signer::new("one"), claims(json!({})));
+    let nameless = json!({ "alg": "ES256" });
+    let known = signer.sign(&good);
+    for (what, token, cost) in [
+        ("a good one", known.clone(), 1),
+        ("the same", known.clone(), 0),
+        ("of a good signature and no time left", signer.sign(&claims(json!({ "exp": 1 }))), 1),
+        ("of another signature", stranger.sign(&good), 1),
+        // New keys might verify it, but there are none.
+        ("of another signature and no key's name", stranger.sign_with(&nameless, &good), 1),
+        ("of an unknown key", Signer::new("other").sign(&good), 0),
+        ("of an unknown issuer", signer.sign(&claims(json!({ "iss": "https://other" }))), 0),
+        ("of an algorithm that isn't taken", signer.sign_with(&json!({ "alg": "none" }), &good), 0),
+        ("too long", signer.sign(&claims(json!({ "much": "x".repeat(9000) }))), 0),
+        ("none at all", "nonsense".to_owned(), 0),
+    ] {
+        let before = VERIFIED.get();
+        assert_eq!(check(&jwt, &token).await.is_ok(), token == known, "{what}");
+        assert_eq!(VERIFIED.get() - before, cost, "{what}");
+    }
 }
 
 #[test]

@@ -67,10 +67,12 @@ impl Condition {
     /// Compiles an expression for a method.
     ///
     /// # Errors
-    /// What is wrong with it: a sentence with its mend.
+    /// What is wrong with it: a sentence with its mend, which names the method where another one
+    /// might take the expression.
     pub(super) fn compile(source: &str, method: &Method) -> Result<Self, String> {
         let mut expression = expression::read(source)?;
-        let variables = check::check(&mut expression, method)?;
+        let variables = check::check(&mut expression, method)
+            .map_err(|error| format!("for `{}`: {error}", method.full_name))?;
         Ok(Self { expression, variables })
     }
 

@@ -13,7 +13,10 @@ use super::{
     check::{Checked, Checker},
     types::Type,
 };
-use crate::transcode::field::{Field, Label, enum_number};
+use crate::{
+    stage::wrong_field,
+    transcode::field::{Field, Label, enum_number},
+};
 
 /// What a name may begin with.
 pub(super) const ROOTS: &str = "`principal`, `method`, `metadata`, `address` and `request`";
@@ -143,7 +146,10 @@ impl Checker<'_> {
         };
         let (field, key) = match map() {
             Some((map, key)) => (map, Some(key)),
-            None => (Field::compile_names(input, path).map_err(|error| error.0)?, None),
+            None => {
+                let field = Field::compile_names(input, path);
+                (field.map_err(|error| wrong_field(self.method, path[0], &error.0))?, None)
+            }
         };
         if is_test && key.is_none() {
             return Ok((self.variable(Variable::HasRequest(field)), Type::Bool));

@@ -159,6 +159,7 @@ fn what_can_not_be_told_does_not_hold() {
 fn wrong_conditions_are_problems_before_they_run() {
     for (source, part) in [
         ("request.shelv == 'a'", "did you mean `shelf`?"),
+        ("request.isbn == 'a'", "under a selector of methods that have the field"),
         ("request.shelf == 1", "`==` can't be between a string and a int"),
         ("request.count == 'a'", "between a uint and a string"),
         ("request.shelf < 1", "`<` can't be"),

@@ -10,6 +10,8 @@
 //! its window is over, so the store keeps nobody who wouldn't notice. All keys have the same hash tag
 //! by default, so that they are on one node of a cluster, which a script asks for.
 //!
+//! Who was refused a moment ago isn't asked about again (`refusals`).
+//!
 //! While the store doesn't answer, what `on_failure` says holds (`fallback`). `limits.lua` says what is
 //! remembered.
 
@@ -25,6 +27,7 @@ use super::{
     amount::{Measure, Window},
     count::{Answer, Ask, Count, Verdict, Verdicts},
     fallback::Fallback,
+    refusals::{ARGUMENTS, Refusals},
 };
 use crate::{
     lasting::Lasting,
@@ -46,6 +49,7 @@ pub(super) struct Shared {
     prefix: String,
     patience: Duration,
     fallback: Fallback,
+    refusals: Arc<Refusals>,
 }
 
 impl Shared {
@@ -59,7 +63,8 @@ impl Shared {
         let store = Store::of(settings, folder, lasting)?;
         let prefix = settings.prefix.clone().unwrap_or_else(|| PREFIX.to_owned());
         let patience = settings.answer_timeout.unwrap_or(PATIENCE);
-        Ok(Self { store, prefix, patience, fallback })
+        let refusals = lasting.keep("rate limit refusals", Refusals::default);
+        Ok(Self { store, prefix, patience, fallback, refusals })
     }
 
     /// Under which key a limit's caller is remembered. It is the same for every gateway whose
@@ -93,13 +98,19 @@ impl Count for Shared {
     fn ask(&self, asks: &[Ask<'_>]) -> Answer<'_> {
         let worker = asks.first().map_or(0, |ask| ask.asker.worker);
         let keys: Vec<_> = asks.iter().map(|ask| self.key(ask)).collect();
-        let arguments: Vec<_> = asks.iter().flat_map(arguments).collect();
+        let question = (keys, asks.iter().flat_map(arguments).collect());
+        let asked = (self.fallback.clock)().nanos;
+        if let Some(verdicts) = self.refusals.recall(&question, asked) {
+            return Answer::Now(verdicts);
+        }
         let noted = self.fallback.note(asks);
         Answer::Later(Box::pin(async move {
-            let answer = self.store.run(worker, &SCRIPT, &keys, &arguments, self.patience).await;
+            let (keys, arguments) = &question;
+            let answer = self.store.run(worker, &SCRIPT, keys, arguments, self.patience).await;
             match answer.ok().and_then(|numbers| verdicts(&numbers, keys.len())) {
                 Some(verdicts) => {
                     self.fallback.follow(&noted, &verdicts);
+                    self.refusals.note(question, &verdicts, asked);
                     Ok(verdicts.into())
                 }
                 None => self.fallback.answer(&noted).map(Into::into),
@@ -120,7 +131,7 @@ fn kind(measure: Measure) -> (i64, &'static str) {
 }
 
 /// What the script is told of a limit.
-fn arguments(ask: &Ask<'_>) -> [i64; 5] {
+fn arguments(ask: &Ask<'_>) -> [i64; ARGUMENTS] {
     let measure = ask.limit.measure;
     let (amount, burst) = match measure {
         Measure::Rate { interval, burst } => (interval, burst),

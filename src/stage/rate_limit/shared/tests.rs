@@ -13,7 +13,7 @@ use crate::{
             OnFailure,
             key::Asker,
             local::{self, Now},
-            tests::{Bench, call, clock, count, refused},
+            tests::{Bench, call, clock, count, pass_millis, refused},
         },
     },
     store::testing::Server,
@@ -65,6 +65,7 @@ async fn three_gateways_allow_what_one_would_and_without_redis_three_times_that(
     assert_eq!(before.iter().sum::<usize>(), 9);
     // Without it each has what it hasn't allowed yet: never more than three limits, all in all.
     server.kill();
+    pass_millis(1000);
     let alone = allowed(&gateways, 40).await;
     assert_eq!(alone.iter().sum::<usize>() + 30, 3 * 30, "{alone:?}");
     // It is back and has forgotten everything: one limit more at most.
@@ -110,6 +111,7 @@ async fn redis_that_is_away_opens_or_closes_as_the_policy_says() {
     assert_eq!(count(&open_chain, 2, || call(&[])).await, 1);
     assert_eq!(refused(&closed_chain, call(&[])).await.code(), Code::ResourceExhausted);
     server.kill();
+    pass_millis(1000);
     assert_eq!(count(&open_chain, 20, || call(&[])).await, 20);
     // Nobody is told of a limit that nobody could look up.
     let reply = open_chain.call(call(&[])).await.ok().unwrap();
@@ -129,16 +131,51 @@ async fn all_limits_of_a_call_are_one_round_trip() {
     let bench = Bench::default();
     let chain = bench.chain(&settings(&server, limits, json!({})), false);
     let store = Store::of(&server.settings(), Path::new(""), &Lasting::new()).unwrap();
-    let script = Script::new(
-        "local sum = 0 for calls in string.gmatch(redis.call('INFO', 'commandstats'), \
-         'cmdstat_eval%a*:calls=(%d+)') do sum = sum + tonumber(calls) end return {sum}",
-    );
-    let asked = async || store.run(0, &script, &[], &[], PATIENCE).await.unwrap()[0];
+    let asked = questions(&store);
     assert_eq!(count(&chain, 1, || call(&[])).await, 1);
     asked().await;
     let before = asked().await;
     assert_eq!(count(&chain, 50, || call(&[])).await, 50);
     assert_eq!(asked().await - before, 51, "one each, and this question");
+}
+
+#[tokio::test]
+async fn refused_callers_don_t_keep_the_store_busy() {
+    let server = Server::start(&[]).await;
+    let limits = json!({ "calls": { "rate": "1/d", "key": { "header": "x-who" } } });
+    let bench = Bench::default();
+    let chain = bench.chain(&settings(&server, limits, json!({})), false);
+    let store = Store::of(&server.settings(), Path::new(""), &Lasting::new()).unwrap();
+    let asked = questions(&store);
+    let ada = || call(&[("x-who", "ada")]);
+    // The scripts are known from now on.
+    assert_eq!(count(&chain, 1, || call(&[])).await, 1);
+    asked().await;
+    let before = asked().await;
+    assert_eq!(count(&chain, 1, ada).await, 1);
+    assert_eq!(count(&chain, 50, ada).await, 0);
+    assert_eq!(asked().await - before, 3, "let through once, refused once, and this question");
+    // Others are asked about, and a moment later the same caller is, who may have been reset.
+    assert_eq!(count(&chain, 1, || call(&[("x-who", "bob")])).await, 1);
+    let before = asked().await;
+    pass_millis(1000);
+    let error = refused(&chain, ada()).await;
+    assert_eq!(error.code(), Code::ResourceExhausted);
+    assert_eq!(asked().await - before, 2);
+    let forget = Script::new("redis.call('FLUSHALL') return {}");
+    store.run(0, &forget, &[], &[], PATIENCE).await.unwrap();
+    assert_eq!(count(&chain, 1, ada).await, 0);
+    pass_millis(1000);
+    assert_eq!(count(&chain, 1, ada).await, 1);
+}
+
+/// Asks a store how many scripts it has run, this one among them.
+fn questions(store: &Store) -> impl AsyncFn() -> i64 {
+    let script = Script::new(
+        "local sum = 0 for calls in string.gmatch(redis.call('INFO', 'commandstats'), \
+         'cmdstat_eval%a*:calls=(%d+)') do sum = sum + tonumber(calls) end return {sum}",
+    );
+    async move || store.run(0, &script, &[], &[], PATIENCE).await.unwrap()[0]
 }
 
 #[tokio::test]
@@ -190,6 +227,7 @@ async fn redis_counts_as_this_process_does_at_any_time() {
         prefix: "test:".to_owned(),
         patience: PATIENCE,
         fallback: Fallback { rule: OnFailure::Open, clock },
+        refusals: Arc::default(),
     };
     let mut random = fastrand::Rng::with_seed(11);
     // Near the end of a February that has 29 days.
@@ -228,6 +266,38 @@ async fn redis_counts_as_this_process_does_at_any_time() {
             );
         }
     }
+}
+
+#[tokio::test]
+async fn redis_whose_clock_goes_back_gives_nothing_back() {
+    let server = Server::start(&[]).await;
+    let script = told_the_time();
+    let store = Store::of(&server.settings(), Path::new(""), &Lasting::new()).unwrap();
+    const DAY: i64 = 86_400;
+    let midnight = 20_513 * DAY;
+    // One limit, asked at a time of the store's; whether it allows that, and what is left.
+    let ask = async |key: &str, limit: [i64; 3], cost: i64, at: i64| {
+        let [kind, amount, burst] = limit;
+        let arguments = [kind, amount, burst, cost, 0, at, 0];
+        let keys = [key.to_owned()];
+        let answer = store.run(0, &script, &keys, &arguments, PATIENCE).await.unwrap();
+        let verdict = verdicts(&answer, 1).unwrap()[0];
+        (verdict.allowed, verdict.remaining)
+    };
+    // Ten a day: over midnight and back, and a year ahead by mistake.
+    let day = [1, 10, 0];
+    assert_eq!(ask("day", day, 9, midnight + 5).await, (true, 1));
+    assert_eq!(ask("day", day, 2, midnight - 10).await, (false, 1));
+    assert_eq!(ask("day", day, 2, midnight + 10).await, (false, 1));
+    assert_eq!(ask("day", day, 8, midnight + 365 * DAY).await, (true, 2));
+    assert_eq!(ask("day", day, 2, midnight + 20).await, (true, 0));
+    assert_eq!(ask("day", day, 1, midnight + 30).await, (false, 0));
+    // One a second, five at once: an hour back, nothing comes back before its time.
+    let rate = [0, 1_000_000_000, 5];
+    assert_eq!(ask("rate", rate, 5, midnight).await, (true, 0));
+    assert_eq!(ask("rate", rate, 1, midnight - 3600).await, (false, 0));
+    assert_eq!(ask("rate", rate, 1, midnight - 3599).await, (false, 0));
+    assert_eq!(ask("rate", rate, 3, midnight + 3).await, (true, 0));
 }
 
 #[test]

@@ -15,13 +15,14 @@ prepare_go() {
     local minor
     minor=$(GOTOOLCHAIN=local go version | sed -nE 's/^go version go1\.([0-9]+).*/\1/p')
     [ "${minor:-0}" -lt "$go_least" ] || return 0
-    local module folder
-    module=golang.org/toolchain@v0.0.1-go$go_fetched.$(go env GOOS)-$(go env GOARCH)
-    folder=$(module_folder "$module")
+    # The names of whoever sources this may be read-only.
+    local go_module go_root
+    go_module=golang.org/toolchain@v0.0.1-go$go_fetched.$(go env GOOS)-$(go env GOARCH)
+    go_root=$(module_folder "$go_module")
     # Modules have no executable files.
-    chmod +x "$folder"/bin/* "$folder"/pkg/tool/*/*
+    chmod +x "$go_root"/bin/* "$go_root"/pkg/tool/*/*
     unset GOROOT
-    export PATH=$folder/bin:$PATH
+    export PATH=$go_root/bin:$PATH
 }
 
 # Fetches a module; tells its folder in Go's cache.
